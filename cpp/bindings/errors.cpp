@@ -1,23 +1,39 @@
-#include "drawstore/error.hpp"
+#include <exception>
+#include <new>
 
+#include "drawstore/error.hpp"
 #include "pybind.hpp"
 
 namespace drawstore::bindings {
+
+void set_python_error(std::exception_ptr error) {
+    try {
+        std::rethrow_exception(error);
+    } catch (py::error_already_set& e) {
+        e.restore();
+    } catch (const ValueError& e) {
+        PyErr_SetString(PyExc_ValueError, e.what());
+    } catch (const TypeError& e) {
+        PyErr_SetString(PyExc_TypeError, e.what());
+    } catch (const NameError& e) {
+        PyErr_SetString(PyExc_KeyError, e.what());
+    } catch (const MemoryError& e) {
+        PyErr_SetString(PyExc_MemoryError, e.what());
+    } catch (const Error& e) {
+        PyErr_SetString(PyExc_RuntimeError, e.what());
+    } catch (const std::bad_alloc& e) {
+        PyErr_SetString(PyExc_MemoryError, e.what());
+    } catch (const std::exception& e) {
+        PyErr_SetString(PyExc_RuntimeError, e.what());
+    }
+}
 
 void register_errors() {
     py::register_exception_translator([](std::exception_ptr error) {
         try {
             if (error) std::rethrow_exception(error);
-        } catch (const ValueError& e) {
-            PyErr_SetString(PyExc_ValueError, e.what());
-        } catch (const TypeError& e) {
-            PyErr_SetString(PyExc_TypeError, e.what());
-        } catch (const NameError& e) {
-            PyErr_SetString(PyExc_KeyError, e.what());
-        } catch (const MemoryError& e) {
-            PyErr_SetString(PyExc_MemoryError, e.what());
-        } catch (const Error& e) {
-            PyErr_SetString(PyExc_RuntimeError, e.what());
+        } catch (const Error&) {
+            set_python_error(error);  // pybind11 knows all the others
         }
     });
 }

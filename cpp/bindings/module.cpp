@@ -1,7 +1,12 @@
-#include "pybind.hpp"
+#define DRAWSTORE_IMPORTS_NUMPY
+#include "numpy_api.hpp"
 
 PYBIND11_MODULE(_core, m) {
+    if (_import_array() < 0) throw py::error_already_set();
     m.doc() = "The compiled core of drawstore.";
     drawstore::bindings::register_errors();
     drawstore::bindings::bind_autocorr(m);
+    drawstore::bindings::bind_chain_buffer(m);
+    drawstore::bindings::bind_checksum(m);
+    drawstore::bindings::bind_step_recorder(m);
 }

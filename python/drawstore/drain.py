@@ -1,0 +1,165 @@
+"""The background thread, one a process, that takes rows to slow places."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+__all__ = ["Task", "forget", "schedule"]
+
+
+class Task(Protocol):
+    """Something that has rows to deliver."""
+
+    def drain(self, cancelled: Callable[[], bool]) -> float | None:
+        """Deliver what there is; called by the background thread.
+
+        Parameters
+        ----------
+        cancelled : callable
+            True when the thread is to come back soon, because the process is about to fork.
+
+        Returns
+        -------
+        float or None
+            Seconds after which to be called again, or None where there is nothing left to do.
+        """
+
+    def finish(self) -> None:
+        """Deliver everything, because the process ends."""
+
+
+class _Drain:
+    """Runs tasks when they are due. The thread lives only while there are any."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._due: dict[Task, float] = {}
+        self._known: set[Task] = set()
+        self._thread: threading.Thread | None = None
+        self._parked = 0
+        self._ending = False
+        self._finalizer_pid = 0
+
+    def schedule(self, task: Task, delay: float) -> None:
+        """Have a task drained after ``delay`` seconds, or sooner where it is due sooner."""
+        with self._changed:
+            due = time.monotonic() + delay
+            self._due[task] = min(due, self._due.get(task, due))
+            self._known.add(task)
+            self._deliver_when_worker_ends()
+            self._start()
+            self._changed.notify()
+        if self._ending:
+            task.finish()
+
+    def forget(self, task: Task) -> None:
+        """Drop a task that has nothing more to deliver."""
+        with self._changed:
+            self._due.pop(task, None)
+            self._known.discard(task)
+
+    def _start(self) -> None:
+        if self._thread is None and self._due and not self._parked and not self._ending:
+            self._thread = threading.Thread(target=self._run, name="drawstore", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                if self._parked or not self._due:
+                    self._thread = None
+                    return
+                task = min(self._due, key=self._due.__getitem__)
+                wait = self._due[task] - time.monotonic()
+                if wait > 0:
+                    self._changed.wait(wait)
+                    continue
+                del self._due[task]
+            again = task.drain(lambda: self._parked > 0)
+            if again is not None:
+                self.schedule(task, again)
+
+    # Around a fork there is no thread: none is copied in the middle of its work, and Python has
+    # nothing to warn about.
+
+    def park(self) -> None:
+        with self._changed:
+            self._parked += 1
+            thread = self._thread
+            self._changed.notify()
+        if thread is not None and thread is not threading.current_thread():
+            thread.join()
+            _wait_until_gone(thread)
+
+    def unpark(self) -> None:
+        with self._changed:
+            self._parked -= 1
+            self._start()
+
+    # When the process ends.
+
+    def _deliver_when_worker_ends(self) -> None:
+        # Workers of multiprocessing end without running atexit, but run its finalizers.
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None and self._finalizer_pid != os.getpid():
+            self._finalizer_pid = os.getpid()
+            util.Finalize(None, self.finish_all, exitpriority=100)
+
+    def finish_all(self) -> None:
+        with self._changed:
+            tasks = list(self._known)
+        for task in tasks:
+            task.finish()
+
+    def end(self) -> None:
+        with self._changed:
+            self._ending = True
+        self.finish_all()
+
+
+_drain = _Drain()
+
+
+def schedule(task: Task, delay: float) -> None:
+    """Have a task drained by the background thread after ``delay`` seconds at the latest.
+
+    Parameters
+    ----------
+    task : Task
+    delay : float
+        Seconds.
+    """
+    _drain.schedule(task, delay)
+
+
+def forget(task: Task) -> None:
+    """Drop a task that has nothing more to deliver."""
+    _drain.forget(task)
+
+
+def _wait_until_gone(thread: threading.Thread) -> None:
+    # Before Python 3.13 a joined thread may still be on its way out of the system.
+    entry = f"/proc/self/task/{thread.native_id}"
+    end = time.monotonic() + 1.0
+    while os.path.exists(entry) and time.monotonic() < end:
+        time.sleep(0.0002)
+
+
+def _renew() -> None:
+    global _drain
+    _drain = _Drain()
+
+
+atexit.register(lambda: _drain.end())
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=lambda: _drain.park(),
+        after_in_parent=lambda: _drain.unpark(),
+        after_in_child=_renew,
+    )

@@ -1,0 +1,32 @@
+"""Drop-in backends for emcee.
+
+Swap one line and leave the rest of the script as it is::
+
+    import drawstore.emcee
+
+    backend = drawstore.emcee.HDFBackend("chain.h5")  # was: emcee.backends.HDFBackend
+    sampler = emcee.EnsembleSampler(32, 5, log_prob, backend=backend)
+"""
+
+try:
+    import emcee as _emcee  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "drawstore.emcee needs emcee: pip install 'drawstore[emcee]'", name="emcee"
+    ) from error
+
+from .hdf import HDFBackend, TempHDFBackend
+from .memory import Backend
+
+__all__ = ["Backend", "HDFBackend", "TempHDFBackend", "get_test_backends"]
+
+
+def get_test_backends() -> list[type]:
+    """List the backends that emcee's own tests are to run with.
+
+    Returns
+    -------
+    list of type
+        Each is a context manager that gives a fresh backend.
+    """
+    return [Backend, TempHDFBackend]

@@ -1,0 +1,199 @@
+"""What a sampler's blobs become in a store: their dtype and shape, and dicts as structured rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["BlobLayout", "decode_dicts", "layout_of"]
+
+
+@dataclass(frozen=True)
+class BlobLayout:
+    """How the blobs of one step are kept.
+
+    Attributes
+    ----------
+    dtype : dtype
+        Of one walker's blob; structured where blobs are dicts.
+    shape : tuple of int
+        Of one walker's blob.
+    dicts : bool
+        Whether the log-probability function returns its blobs as dicts.
+    """
+
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    dicts: bool = False
+
+    def encode(self, blobs: NDArray[Any]) -> NDArray[Any]:
+        """Turn the dicts of one step into a structured array; other blobs stay as they are.
+
+        Parameters
+        ----------
+        blobs : ndarray, shape (n_walkers, ...)
+            The blobs of one step, as emcee hands them over.
+
+        Returns
+        -------
+        ndarray, shape (n_walkers, ...)
+
+        Raises
+        ------
+        ValueError
+            For dicts whose keys are not those of the first step.
+        TypeError
+            For values that do not convert to the dtypes of the first step.
+        """
+        blobs = np.asarray(blobs)
+        if not self.dicts:
+            return blobs
+        encoded = np.empty(len(blobs), dtype=self.dtype)
+        fields = self.dtype.fields
+        assert fields is not None
+        present = _present(blobs, set(fields))
+        for name, (dtype, *_) in fields.items():
+            column = encoded[name]
+            column[...] = _missing(dtype.base)
+            for walker in present:
+                value = blobs[walker][name]
+                if dtype.base.hasobject:
+                    column[walker] = value
+                    continue
+                given = np.asarray(value)
+                if given.shape != dtype.shape:
+                    raise ValueError(
+                        f"blob {name!r} has shape {given.shape}; in the first step it had "
+                        f"{dtype.shape}"
+                    )
+                if not np.can_cast(given.dtype, dtype.base, "same_kind"):
+                    raise TypeError(
+                        f"blob {name!r} is of dtype {given.dtype}; the first step fixed "
+                        f"{dtype.base}"
+                    )
+                column[walker] = given
+        return encoded
+
+    def encode_step(self, step: int, blobs: NDArray[Any]) -> NDArray[Any]:
+        """Encode the blobs of a step, as a recorder asks for it."""
+        return self.encode(blobs)
+
+
+def layout_of(blobs: NDArray[Any]) -> BlobLayout:
+    """Find out from the blobs of a step how they are to be kept.
+
+    Parameters
+    ----------
+    blobs : ndarray, shape (n_walkers, ...)
+        As emcee hands them over: an object array where the log-probability function returned
+        dicts, strings or Python objects.
+
+    Returns
+    -------
+    BlobLayout
+    """
+    if blobs.dtype.hasobject and blobs.ndim == 1:
+        dicts = [blob for blob in blobs if isinstance(blob, dict)]
+        if dicts and all(blob is None or isinstance(blob, dict) for blob in blobs):
+            return BlobLayout(_dtype_of(dicts), (), dicts=True)
+    base = blobs.dtype
+    return BlobLayout(base.base, (*blobs.shape[1:], *base.shape))
+
+
+def decode_dicts(rows: NDArray[Any]) -> NDArray[Any]:
+    """Give structured blobs back as the dicts they came from.
+
+    emcee's moves assign the blobs of a proposal into those of the last step, so a run that goes on
+    needs dicts where its log-probability function returns dicts.
+
+    Parameters
+    ----------
+    rows : ndarray, shape (n_walkers,)
+        Structured.
+
+    Returns
+    -------
+    ndarray of object, shape (n_walkers,)
+        A dict a walker; None where the walker had none.
+    """
+    names = rows.dtype.names or ()
+    decoded = np.empty(len(rows), dtype=object)
+    for walker, row in enumerate(rows):
+        values = {name: _plain(row[name]) for name in names}
+        missing = all(_is_missing(row[name], rows.dtype[name].base) for name in names)
+        decoded[walker] = None if missing else values
+    return decoded
+
+
+def _present(blobs: NDArray[Any], fields: set[str]) -> list[int]:
+    present = []
+    for walker, blob in enumerate(blobs):
+        if blob is None:
+            continue
+        if not isinstance(blob, dict):
+            raise TypeError(
+                f"the blob of walker {walker} is of type {type(blob).__name__}; "
+                "the first step had dicts"
+            )
+        if blob.keys() != fields:
+            absent = sorted(fields - blob.keys())
+            unknown = sorted(map(str, blob.keys() - fields))
+            raise ValueError(
+                f"the blob of walker {walker} changed its keys: "
+                f"missing {absent}, unexpected {unknown}; the first step had {sorted(fields)}"
+            )
+        present.append(walker)
+    return present
+
+
+def _dtype_of(dicts: list[dict[str, Any]]) -> np.dtype[Any]:
+    keys = list(dicts[0])
+    for key in keys:
+        if not isinstance(key, str) or not key:
+            raise TypeError(f"blob keys are to be strings that are not empty, got {key!r}")
+    _present(np.array(dicts, dtype=object), set(keys))
+    declared: list[tuple[Any, ...]] = []
+    for key in keys:
+        values = [np.asarray(blob[key], dtype=_object_if_string(blob[key])) for blob in dicts]
+        shape = values[0].shape
+        dtype = np.result_type(*(value.dtype for value in values))
+        if dtype.hasobject or any(value.shape != shape for value in values):
+            declared.append((key, object))
+        else:
+            declared.append((key, dtype, shape))
+    return np.dtype(declared)
+
+
+def _object_if_string(value: Any) -> type | None:
+    # A fixed width taken from the first step would cut the strings of later ones.
+    return object if isinstance(value, (str, bytes)) else None
+
+
+def _missing(dtype: np.dtype[Any]) -> Any:
+    """The value that stands for a field of a walker without a blob."""
+    if dtype.kind in "fc":
+        return np.nan
+    if dtype.kind == "i":
+        return np.iinfo(dtype).min
+    if dtype.kind == "u":
+        return np.iinfo(dtype).max
+    if dtype.kind in "mM":
+        return np.array("NaT", dtype=dtype)
+    return None if dtype.hasobject else np.zeros((), dtype=dtype)
+
+
+def _is_missing(value: Any, dtype: np.dtype[Any]) -> bool:
+    if dtype.kind in "fcmM":
+        return bool(np.all(np.isnan(value) if dtype.kind in "fc" else np.isnat(value)))
+    if dtype.hasobject:
+        return value is None
+    if dtype.kind == "b":
+        return not np.any(value)  # says nothing by itself; the other fields decide
+    return bool(np.all(value == _missing(dtype)))
+
+
+def _plain(value: Any) -> Any:
+    return value.copy() if isinstance(value, np.ndarray) else value

@@ -1,0 +1,430 @@
+"""A run that is being written: its steps gather in a ring, and are drained into the file."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from drawstore import drain
+from drawstore._core import ChainBuffer, StepRecorder
+from drawstore.hdf5.store_file import StoreFile, store_file
+
+from .blobs import BlobLayout
+from .layout import Stored, append_steps, emcee_group, read_steps
+
+__all__ = ["Run", "find_run", "start_run"]
+
+_Variables = list[tuple[str, DTypeLike, tuple[int, ...]]]
+
+logger = logging.getLogger("drawstore")
+
+_BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
+_SEGMENT_BYTES = 2 * 2**20
+_BACKLOG_BYTES = 256 * 2**20  # from here on the sampler waits for a disk that is slower than it
+_STATE_BYTES = 2512
+_END_WAIT = 2.0  # seconds that the last announced step waits for a reader of the file
+_EXIT_WAIT = 60.0
+_RETRY = 1.0
+_BUSY = 0.02
+
+
+class Run:
+    """Steps of one run on their way into one group of one file.
+
+    One thread saves steps; any thread may read, flush and close. `start_run` makes it.
+
+    Parameters
+    ----------
+    file : StoreFile
+        Which the run owns until it is finished.
+    name : str
+        Of the group.
+    stored : Stored
+        What the group holds already.
+    blobs : BlobLayout or None
+        Of the steps to come.
+    flush_interval : float
+        Seconds after which a step is in the file at the latest.
+    compression, compression_opts
+        Of h5py.
+    """
+
+    def __init__(
+        self,
+        file: StoreFile,
+        name: str,
+        stored: Stored,
+        blobs: BlobLayout | None,
+        flush_interval: float,
+        compression: Any,
+        compression_opts: Any,
+    ) -> None:
+        self.file = file
+        self.name = name
+        self.stored = stored
+        self.blobs = blobs
+        self._flush_interval = flush_interval
+        self._compression = (compression, compression_opts)
+        self._pid = os.getpid()
+        self.handles: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.finished = False
+        self.error: BaseException | None = None
+        self._delivering = threading.RLock()  # one thread delivers at a time
+        self._state = threading.Lock()  # what is delivered; held for moments
+
+        walkers, ndim = stored.nwalkers, stored.ndim
+        variables: _Variables = [
+            ("chain", stored.dtype, (walkers, ndim)),
+            ("log_prob", stored.dtype, (walkers,)),
+        ]
+        encode: Callable[[int, NDArray[Any]], Any] | None = None
+        # Blobs that are Python objects stay in Python, by step.
+        self._objects: dict[int, NDArray[Any]] | None = None
+        if blobs is not None and blobs.dtype.hasobject:
+            self._objects = objects = {}
+            encode = _keeper(objects, blobs)
+        elif blobs is not None:
+            variables.append(("blobs", blobs.dtype, (walkers, *blobs.shape)))
+            encode = blobs.encode_step if blobs.dicts else None
+        self._row_bytes = _draw_bytes(variables)
+        self._block_rows = max(1, _BLOCK_BYTES // self._row_bytes)
+        variables.append(("accepted", np.float64, (walkers,)))
+        variables.append(("random_state", np.dtype((np.void, _STATE_BYTES)), ()))
+        segment_rows = max(1, _SEGMENT_BYTES // _draw_bytes(variables))
+        self._ring = ChainBuffer(variables, segment_rows=segment_rows)
+        accepted = np.array(stored.accepted, dtype=np.float64)
+        self._recorder = StepRecorder(self._ring, accepted, encode)
+        self._recorder.random_state = stored.random_state
+        self._recorder.notify_at = 0
+        self._other_states: dict[int, Any] = {}
+        self.record = self._recorder.save_step
+        self._delivered = 0
+        self._announced = 0
+
+    # What the sampler calls.
+
+    def announce(self, steps: int) -> None:
+        """Say that so many steps will follow the present one."""
+        with self._state:
+            self._announced = max(self._announced, len(self._ring) + steps)
+            self._recorder.notify_at = 0
+
+    def accept(self, blobs: BlobLayout | None) -> bool:
+        """Check that steps with such blobs may follow.
+
+        Returns
+        -------
+        bool
+            False where nothing speaks against them, but the run has to begin anew for them.
+
+        Raises
+        ------
+        ValueError
+            Where earlier steps had none, or others.
+        """
+        if blobs is None and self.blobs is None:
+            return True
+        if blobs is None or self.blobs is None:
+            if self.iteration > 0 or blobs is None:
+                raise ValueError("inconsistent use of blobs: all steps of a run have them, or none")
+            return False
+        if (blobs.shape, blobs.dicts) != (self.blobs.shape, self.blobs.dicts):
+            raise ValueError(
+                f"blobs of dtype {blobs.dtype} and shape {blobs.shape} do not fit those of earlier "
+                f"steps, dtype {self.blobs.dtype} and shape {self.blobs.shape}"
+            )
+        return True
+
+    def saved(self) -> None:
+        """Act on a step that `record` told of: the first of a block, or the last announced."""
+        rows = len(self._ring)
+        if self._announced and rows >= self._announced:
+            self._recorder.notify_at = 0
+            if not self.deliver(timeout=_END_WAIT):
+                drain.schedule(self, _BUSY)
+            return
+        backlog = rows - self._delivered
+        urgent = backlog >= self._block_rows
+        drain.schedule(self, 0.0 if urgent else self._flush_interval)
+        if backlog * self._row_bytes > _BACKLOG_BYTES and not self.file.waits_for_lock:
+            self.deliver(timeout=_END_WAIT)
+        following = rows + self._block_rows
+        self._recorder.notify_at = min(following, self._announced or following)
+
+    # What readers call.
+
+    @property
+    def iteration(self) -> int:
+        """Steps saved, in the file and on their way."""
+        return self.stored.iteration + len(self._ring)
+
+    @property
+    def accepted(self) -> NDArray[Any]:
+        return np.array(self._recorder.accepted)
+
+    @property
+    def random_state(self) -> list[Any] | None:
+        state = self._recorder.random_state
+        return list(state) if state is not None and len(state) else None
+
+    def read(self, key: str, start: int, step: int) -> NDArray[Any]:
+        """Read every ``step``-th step from ``start`` on, from the file and from the ring."""
+        with self._state:
+            stop = len(self._ring)
+            held = self._delivered
+            waiting = self._waiting(key, held, stop)
+        base = self.stored.iteration
+        border = base + held
+        parts = []
+        if start < border:
+            with self.file.reading() as file:
+                parts.append(read_steps(emcee_group(file, self.name), key, start, border, step))
+        following = range(start, max(start, base + stop), step)
+        first = next((i for i in following if i >= border), None)
+        if first is not None:
+            parts.append(waiting[first - border :: step])
+        if not parts:
+            return waiting[:0].copy()
+        return parts[0].copy() if len(parts) == 1 and first is not None else np.concatenate(parts)
+
+    def _waiting(self, key: str, start: int, stop: int) -> NDArray[Any]:
+        """Give rows that are not in the file yet, as they are in memory."""
+        if key == "blobs" and self._objects is not None:
+            assert self.blobs is not None
+            rows = np.empty(
+                (stop - start, self.stored.nwalkers, *self.blobs.shape), dtype=self.blobs.dtype
+            )
+            for i in range(start, stop):
+                rows[i - start] = self._objects[i]
+            return rows
+        return self._ring.get_draws(key, slice(start, stop))
+
+    # Delivering.
+
+    def deliver(
+        self, timeout: float = math.inf, cancelled: Callable[[], bool] | None = None
+    ) -> bool:
+        """Write the steps that wait into the file.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for programs that have the file open.
+        cancelled : callable, optional
+            Ends the wait when it returns True.
+
+        Returns
+        -------
+        bool
+            Whether everything is in the file.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written; the steps stay in memory.
+        """
+        if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
+            return False
+        try:
+            while not self.finished and self._delivered < len(self._ring):
+                start = self._delivered
+                stop = min(len(self._ring), start + self._block_rows)
+                done = self.file.update(
+                    lambda file, start=start, stop=stop: self._write(file, start, stop),
+                    timeout=timeout,
+                    cancelled=cancelled,
+                )
+                if not done:
+                    return False
+                with self._state:
+                    self._delivered = stop
+                    self._ring.confirm(stop)
+                for i in range(start, stop):
+                    self._other_states.pop(i, None)
+                    if self._objects is not None:
+                        del self._objects[i]
+                self.error = None
+                self.finish_if_complete()
+            return True
+        except BaseException as error:
+            self.error = error
+            raise
+        finally:
+            self._delivering.release()
+
+    def _write(self, file: h5py.File, start: int, stop: int) -> None:
+        group = emcee_group(file, self.name)
+        first = self.stored.iteration + start
+        if group.attrs["iteration"] != first:
+            raise RuntimeError(
+                f"{self.file.path!r}, group {self.name!r}: another program changed the run, which "
+                f"has {group.attrs['iteration']} steps where {first} were written. Its steps were "
+                "left as they are; read yours with get_chain() and save them to another file"
+            )
+        keys = ["chain", "log_prob", *(["blobs"] if self.blobs is not None else [])]
+        self._other_states.update(self._recorder.take_other_states())
+        append_steps(
+            group,
+            first,
+            {key: self._waiting(key, start, stop) for key in keys},
+            self.blobs,
+            self._ring.get_draws("accepted", slice(stop - 1, stop))[0],
+            self._state_after(stop - 1),
+            *self._compression,
+        )
+
+    def _state_after(self, row: int) -> Any:
+        if row in self._other_states:
+            return self._other_states[row]
+        raw = self._ring.get_draws("random_state", slice(row, row + 1)).tobytes()
+        key = np.frombuffer(raw, dtype=np.uint32, count=624)
+        position, has_gauss = np.frombuffer(raw, dtype=np.int32, count=2, offset=2496)
+        gaussian = np.frombuffer(raw, dtype=np.float64, count=1, offset=2504)[0]
+        return "MT19937", key, int(position), int(has_gauss), float(gaussian)
+
+    def finish_if_complete(self) -> None:
+        """Give the file up where all is delivered and nothing announced is open."""
+        with self._state:
+            rows = len(self._ring)
+            open_ended = rows < self._announced and len(self.handles) > 0
+            if self.finished or self._delivered < rows or open_ended:
+                return
+        self._end()
+
+    def _end(self) -> None:
+        self.finished = True
+        drain.forget(self)
+        _runs.pop((self.file.path, self.name), None)
+        self.file.release()
+
+    def close(self, timeout: float) -> None:
+        """Deliver everything and give the file up.
+
+        Raises
+        ------
+        TimeoutError
+            Where another program holds the file for longer than ``timeout`` seconds.
+        """
+        if not self.deliver(timeout):
+            waiting = len(self._ring) - self._delivered
+            raise TimeoutError(
+                f"{waiting} steps are not in {self.file.path!r} yet, because another program holds "
+                f"the file; waited {timeout:.1f} s. They are kept in memory: close the file there "
+                "and call close() again"
+            )
+        with self._delivering:
+            if not self.finished:
+                self._end()
+
+    def discard(self) -> None:
+        """Forget the steps that wait, because the run starts again."""
+        with self._delivering:
+            if not self.finished:
+                self._end()
+
+    # What the background thread and the end of the process call.
+
+    def drain(self, cancelled: Callable[[], bool]) -> float | None:
+        if self.finished:
+            return None
+        if not self._delivering.acquire(timeout=_BUSY):
+            return _BUSY
+        try:
+            if not self.deliver(cancelled=cancelled):
+                return _BUSY
+        except Exception as error:
+            logger.warning("steps wait in memory: %s", error)
+            return _RETRY
+        finally:
+            self._delivering.release()
+        self._recorder.notify_at = 0  # the next step tells of itself; or was it saved just now?
+        return self._flush_interval if len(self._ring) > self._delivered else None
+
+    def finish(self) -> None:
+        if self.finished or self._pid != os.getpid():
+            return
+        try:
+            self.close(_EXIT_WAIT)
+        except Exception as error:
+            print(f"drawstore: {error}", file=sys.stderr)
+
+
+def _draw_bytes(variables: _Variables) -> int:
+    return sum(
+        int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
+        for _, dtype, shape in variables
+    )
+
+
+def _keeper(
+    objects: dict[int, NDArray[Any]], layout: BlobLayout
+) -> Callable[[int, NDArray[Any]], None]:
+    def keep(step: int, blobs: NDArray[Any]) -> None:
+        objects[step] = np.array(layout.encode(blobs), dtype=layout.dtype)
+
+    return keep
+
+
+_runs: dict[tuple[str, str], Run] = {}
+_runs_lock = threading.RLock()
+
+
+def find_run(path: str, name: str) -> Run | None:
+    """Find the run that this process is writing to a group of a file, if there is one."""
+    return _runs.get((path, name))
+
+
+def start_run(
+    path: str,
+    name: str,
+    blobs: BlobLayout | None,
+    flush_interval: float,
+    compression: Any,
+    compression_opts: Any,
+) -> Run:
+    """Become the writer of a run, or find that this process is.
+
+    Raises
+    ------
+    BlockingIOError
+        Where another process is.
+    """
+    with _runs_lock:
+        file = store_file(path)
+        key = (file.path, name)
+        run = _runs.get(key)
+        if run is not None:
+            return run
+        file.acquire()
+        try:
+            with file.reading() as opened:
+                stored = Stored.of(emcee_group(opened, name))
+            layout = stored.blobs or (blobs if stored.iteration == 0 else None)
+            run = Run(file, name, stored, layout, flush_interval, compression, compression_opts)
+        except BaseException:
+            file.release()
+            raise
+        _runs[key] = run
+        return run
+
+
+def _forget_in_child() -> None:
+    global _runs_lock
+    for run in _runs.values():
+        run.finished = True
+    _runs.clear()
+    _runs_lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,132 @@
+"""A file object through which HDF5 changes a file without the file changing yet."""
+
+from __future__ import annotations
+
+import io
+import os
+from typing import Any
+
+from .fileio import read_into, write_at
+
+__all__ = ["PAGE", "CapturedFile"]
+
+PAGE = 4096
+
+
+class CapturedFile(io.RawIOBase):
+    """A view of a file in which the pages that are written to stay in memory.
+
+    Pages behind the end of the file go to the disk at once: nothing in the file refers to them
+    yet, so a reader does not see them, and whoever dies in between has changed nothing.
+
+    Parameters
+    ----------
+    fd : int
+        The file, open for reading and writing; the caller keeps it, and nobody else writes to it.
+
+    Attributes
+    ----------
+    old_size, size : int
+        Bytes of the file as it is, and as it is to become.
+    pages : dict of int to bytearray
+        The changed pages among the old ones, by their number.
+    wrote_behind : bool
+        Whether pages behind the old end were written.
+    error : Exception or None
+        What went wrong in a read or a write, where HDF5 would hide it.
+    """
+
+    def __init__(self, fd: int) -> None:
+        self._fd = fd
+        self._position = 0
+        self._aborted = False
+        self.old_size = self.size = os.fstat(fd).st_size
+        self.pages: dict[int, bytearray] = {}
+        self.wrote_behind = False
+        self.error: Exception | None = None
+        # The first page that does not overlap the old file. In an empty one, all pages wait.
+        self._behind = -(-self.old_size // PAGE) if self.old_size else 1 << 62
+
+    def abort(self) -> None:
+        """Ignore what is still written: the changes are given up."""
+        self._aborted = True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readable(self) -> bool:
+        return True
+
+    def writable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
+        self._position = base + offset
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def truncate(self, size: int | None = None) -> int:
+        self.size = self._position if size is None else size
+        return self.size
+
+    def readinto(self, buffer: Any) -> int:
+        target = memoryview(buffer).cast("B")
+        n = max(0, min(len(target), self.size - self._position))
+        try:
+            self._read(target[:n], self._position)
+        except Exception as error:
+            self.error = self.error or error
+            raise
+        self._position += n
+        return n
+
+    def write(self, buffer: Any) -> int:
+        source = memoryview(buffer).cast("B")
+        if not self._aborted:
+            try:
+                self._write(source, self._position)
+            except Exception as error:
+                self.error = self.error or error
+                raise
+        self._position += len(source)
+        self.size = max(self.size, self._position)
+        return len(source)
+
+    def _read(self, target: memoryview, offset: int) -> None:
+        done = read_into(self._fd, target, offset)
+        target[done:] = bytes(len(target) - done)
+        if not self.pages:
+            return
+        end = offset + len(target)
+        for number in range(offset // PAGE, min(-(-end // PAGE), self._behind)):
+            page = self.pages.get(number)
+            if page is not None:
+                start = number * PAGE
+                low, high = max(start, offset), min(start + PAGE, end)
+                target[low - offset : high - offset] = page[low - start : high - start]
+
+    def _write(self, source: memoryview, offset: int) -> None:
+        behind = self._behind * PAGE
+        inside = max(0, min(len(source), behind - offset))
+        done = 0
+        while done < inside:
+            number, start = divmod(offset + done, PAGE)
+            n = min(PAGE - start, inside - done)
+            if n == PAGE:
+                self.pages[number] = bytearray(source[done : done + n])
+            else:
+                self._page(number)[start : start + n] = source[done : done + n]
+            done += n
+        if done < len(source):
+            self.wrote_behind = True
+            write_at(self._fd, source[done:], offset + done)
+
+    def _page(self, number: int) -> bytearray:
+        page = self.pages.get(number)
+        if page is None:
+            page = self.pages[number] = bytearray(PAGE)
+            read_into(self._fd, memoryview(page), number * PAGE)
+        return page

@@ -1,0 +1,173 @@
+"""Rows in and out of datasets that grow along their first axis."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from drawstore._core import fletcher32
+
+__all__ = ["append_rows", "chunk_rows", "overwrite", "read_rows"]
+
+_CHUNK_BYTES = 512 * 1024
+_READ_BYTES = 8 * 1024 * 1024
+
+
+def chunk_rows(row_bytes: int) -> int:
+    """Give the rows of a chunk: whole rows, of half a MiB together where they fit.
+
+    Parameters
+    ----------
+    row_bytes : int
+        Bytes of one row.
+    """
+    return max(1, _CHUNK_BYTES // max(1, row_bytes))
+
+
+def append_rows(dataset: h5py.Dataset, start: int, rows: NDArray[Any]) -> None:
+    """Make rows the end of a dataset.
+
+    A compressed chunk that is written again each time it has grown would leave its old copies in
+    the file, so the last chunk, while it grows, lies there as it is; its checksum is kept. HDF5
+    marks such a chunk by its filter mask, and every reader knows what to do.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        Extensible along its first axis.
+    start : int
+        The row that the first of ``rows`` becomes; what was there and behind it is replaced.
+    rows : ndarray, shape (n, *dataset.shape[1:])
+    """
+    stop = start + len(rows)
+    if len(dataset) > start:
+        dataset.resize(start, axis=0)
+    dataset.resize(stop, axis=0)
+    if len(rows) == 0:
+        return
+    raw = _RawChunks.of(dataset)
+    if raw is None:
+        dataset[start:stop] = rows
+        return
+    per_chunk = dataset.chunks[0]
+    begun = start % per_chunk
+    if begun:
+        rows = np.concatenate([dataset[start - begun : start], rows])
+        start -= begun
+    whole = len(rows) // per_chunk * per_chunk
+    if whole and raw.compresses:
+        dataset[start : start + whole] = rows[:whole]
+    else:
+        for i in range(0, whole, per_chunk):
+            raw.write(start + i, rows[i : i + per_chunk])
+    if whole < len(rows):
+        raw.write(start + whole, rows[whole:])
+
+
+def overwrite(dataset: h5py.Dataset, values: NDArray[Any]) -> None:
+    """Replace all of a small dataset, in the space that it has."""
+    raw = _RawChunks.of(dataset)
+    if raw is None:
+        dataset[...] = values
+        return
+    values = np.ascontiguousarray(values, dtype=dataset.dtype)
+    for i in range(0, len(values), dataset.chunks[0]):
+        raw.write(i, values[i : i + dataset.chunks[0]])
+
+
+def read_rows(dataset: h5py.Dataset, start: int, stop: int, step: int = 1) -> NDArray[Any]:
+    """Read every ``step``-th row of [start, stop).
+
+    Whole chunks are read and sliced in memory: HDF5's own strided selection is several times
+    slower.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    start, stop, step : int
+        Not negative; ``step`` at least 1.
+
+    Returns
+    -------
+    ndarray, shape (n, *dataset.shape[1:])
+    """
+    stop = min(stop, len(dataset))
+    wanted = range(start, max(start, stop), step)
+    if step == 1 or not wanted:
+        return dataset[start : max(start, stop)]  # type: ignore[no-any-return]
+    sample = dataset[start : start + 1]
+    out = np.empty((len(wanted), *sample.shape[1:]), dtype=sample.dtype)
+    per_chunk = dataset.chunks[0] if dataset.chunks else len(dataset)
+    block = max(1, _READ_BYTES // max(1, sample.nbytes) // per_chunk) * per_chunk
+    done = 0
+    for first in range(start // per_chunk * per_chunk, stop, block):
+        rows = dataset[first : min(first + block, stop)]
+        taken = rows[wanted[done] - first :: step]
+        out[done : done + len(taken)] = taken
+        done += len(taken)
+        if done == len(wanted):
+            break
+    return out
+
+
+class _RawChunks:
+    """Writes chunks of a dataset as they lie in memory, past its compression.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    filters : list of int
+        HDF5's codes of the dataset's filters, in order.
+    """
+
+    def __init__(self, dataset: h5py.Dataset, filters: list[int]) -> None:
+        self._id = dataset.id
+        self._dtype = dataset.id.dtype
+        self._chunks = dataset.chunks
+        self._shape = dataset.shape
+        self._checked = h5py.h5z.FILTER_FLETCHER32 in filters
+        self.compresses = any(code != h5py.h5z.FILTER_FLETCHER32 for code in filters)
+        self._mask = sum(
+            1 << i for i, code in enumerate(filters) if code != h5py.h5z.FILTER_FLETCHER32
+        )
+
+    @classmethod
+    def of(cls, dataset: h5py.Dataset) -> _RawChunks | None:
+        """Make a writer, or None for a dataset that HDF5 can keep in place by itself.
+
+        That is one without filters, and one whose values lie elsewhere in the file (strings of any
+        length).
+        """
+        if not dataset.chunks:
+            return None
+        plist = dataset.id.get_create_plist()
+        filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
+        kept_as_is = h5py.h5t.py_create(dataset.dtype, logical=True).equal(dataset.id.get_type())
+        if not filters or dataset.dtype.hasobject or not kept_as_is:
+            return None
+        return cls(dataset, filters)
+
+    def write(self, start: int, rows: NDArray[Any]) -> None:
+        """Write the chunks that begin at row ``start``; rows that are missing are zero."""
+        rows = rows.astype(self._dtype.base, copy=False)
+        extents = [range(0, n, c) for n, c in zip(self._shape[1:], self._chunks[1:], strict=True)]
+        for corner in itertools.product(*extents):
+            part = rows[
+                (
+                    slice(None),
+                    *(slice(o, o + c) for o, c in zip(corner, self._chunks[1:], strict=True)),
+                )
+            ]
+            full = (*self._chunks, *part.shape[len(self._chunks) :])
+            if part.shape != full:
+                padded = np.zeros(full, dtype=part.dtype)
+                padded[tuple(slice(n) for n in part.shape)] = part
+                part = padded
+            data = np.ascontiguousarray(part).tobytes()
+            if self._checked:
+                data += fletcher32(data).to_bytes(4, "little")
+            self._id.write_direct_chunk((start, *corner), data, self._mask)
