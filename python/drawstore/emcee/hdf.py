@@ -19,7 +19,7 @@ from drawstore.hdf5.redo import redo_path
 from drawstore.hdf5.store_file import store_file
 
 from .blobs import decode_dicts, layout_of
-from .layout import Stored, check_strings, create_group, emcee_group, read_steps, storable
+from .layout import Stored, check_storable, create_group, emcee_group, read_steps
 from .run import Run, find_run, start_run
 from .tau import autocorr_time
 
@@ -28,7 +28,7 @@ __all__ = ["HDFBackend", "TempHDFBackend"]
 _NOTHING = "there are no steps yet: run the sampler with 'store=True' before you read the results"
 
 
-class HDFBackend(emcee.backends.Backend):
+class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no types
     """Keeps the chain in an HDF5 file, as `emcee.backends.HDFBackend` does.
 
     Steps gather in memory and are written in blocks by a background thread. All handles of a
@@ -129,8 +129,7 @@ class HDFBackend(emcee.backends.Backend):
         if blobs is not None:
             blobs = np.asarray(blobs)
             layout = layout_of(blobs)
-            storable(layout)
-            check_strings(blobs, layout)
+            check_storable(blobs, layout)
         run = self._own(layout)
         try:
             if not run.accept(layout):

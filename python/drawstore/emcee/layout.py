@@ -10,11 +10,19 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from drawstore.hdf5.dtypes import file_dtype, from_file, memory_dtype, object_parts, to_file
 from drawstore.hdf5.rows import append_rows, chunk_rows, overwrite, read_rows
 
 from .blobs import BlobLayout
 
-__all__ = ["Stored", "append_steps", "create_group", "emcee_group", "read_steps", "storable"]
+__all__ = [
+    "Stored",
+    "append_steps",
+    "check_storable",
+    "create_group",
+    "emcee_group",
+    "read_steps",
+]
 
 _STATE = "random_state_"
 _DICTS = "drawstore_dicts"
@@ -48,6 +56,7 @@ class Stored:
 
     @classmethod
     def of(cls, group: h5py.Group) -> Stored:
+        """Read it from a group."""
         attrs = group.attrs
         state = [attrs[key] for key in sorted(attrs) if key.startswith(_STATE)]
         return cls(
@@ -159,7 +168,7 @@ def append_steps(
         Of h5py, for the first block of blobs.
     """
     if blobs is not None and not group.attrs["has_blobs"]:
-        dtype = storable(blobs)
+        dtype = file_dtype(blobs.dtype)
         nwalkers = int(group.attrs["nwalkers"])
         if dtype.hasobject:  # HDF5 keeps such values elsewhere in the file, past all filters
             compression = compression_opts = None
@@ -172,7 +181,7 @@ def append_steps(
         group.attrs.modify("has_blobs", True)
     for key, values in rows.items():
         if key == "blobs" and blobs is not None:
-            values = _to_file(values, storable(blobs))
+            values = to_file(values, file_dtype(blobs.dtype))
         append_rows(group[key], start, values)
         stop = start + len(values)
     overwrite(group["accepted"], accepted)
@@ -184,27 +193,30 @@ def append_steps(
 def read_steps(group: h5py.Group, key: str, start: int, stop: int, step: int) -> NDArray[Any]:
     """Read steps of "chain", "log_prob" or "blobs"."""
     rows = read_rows(group[key], start, stop, step)
-    return _from_file(rows, group[key]) if key == "blobs" else rows
+    return from_file(rows, group[key].dtype.base) if key == "blobs" else rows
 
 
-def storable(blobs: BlobLayout) -> np.dtype[Any]:
-    """Find the dtype in which HDF5 keeps blobs.
+def check_storable(blobs: NDArray[Any], layout: BlobLayout) -> None:
+    """Check that an HDF5 file can hold blobs like those of a step.
 
     Raises
     ------
     TypeError
-        Where it cannot keep them.
+        Where it cannot; the message says what to do.
     """
+    what = f"blobs of dtype {layout.dtype}, shape {layout.shape}"
     try:
-        dtype = _file_dtype(blobs.dtype)
-        h5py.h5t.py_create(dtype, logical=True)
+        file_dtype(layout.dtype)
+        for part in object_parts(layout.encode(blobs)):
+            for value in part.flat:
+                if value is not None and not isinstance(value, (str, bytes)):
+                    what += f": one is of type {type(value).__name__}"
+                    raise TypeError
     except TypeError:
         raise TypeError(
-            f"an HDF5 file cannot hold blobs of dtype {blobs.dtype}, shape {blobs.shape}; pass "
-            "blobs_dtype=... to EnsembleSampler, with a dtype of fixed size for each blob, or keep "
-            "the run in memory"
+            f"an HDF5 file cannot hold {what}; pass blobs_dtype=... to EnsembleSampler, with a "
+            "dtype of fixed size for each blob, or keep the run in memory"
         ) from None
-    return dtype
 
 
 def _create_rows(
@@ -237,99 +249,7 @@ def _set_attribute(attrs: h5py.AttributeManager, name: str, value: Any) -> None:
         attrs.modify(name, value)
 
 
-def _file_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    if dtype.names is not None:
-        assert dtype.fields is not None
-        if not any(dtype[name].base.kind in "UO" for name in dtype.names):
-            return dtype
-        return np.dtype(
-            [(name, _file_dtype(dtype[name].base), dtype[name].shape) for name in dtype.names]
-        )
-    if dtype.kind == "U":
-        return h5py.string_dtype("utf-8", max(1, dtype.itemsize))  # type: ignore[no-any-return]
-    if dtype.kind == "O":
-        return h5py.string_dtype("utf-8")  # type: ignore[no-any-return]
-    return dtype
-
-
-def _to_file(rows: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    if rows.dtype.names is not None and rows.dtype != dtype:
-        out = np.empty(rows.shape, dtype=dtype)
-        for name in rows.dtype.names:
-            out[name] = _to_file(rows[name], dtype[name].base)
-        return out
-    if rows.dtype.kind == "U":
-        return np.char.encode(rows, "utf-8").astype(dtype)
-    if rows.dtype.kind == "O":
-        return np.frompyfunc(_text, 1, 1)(rows).astype(dtype)  # type: ignore[no-any-return]
-    return rows
-
-
-def _text(value: Any) -> str | bytes:
-    return "" if value is None else value  # type: ignore[no-any-return]
-
-
-def check_strings(blobs: NDArray[Any], layout: BlobLayout) -> None:
-    """Refuse Python objects other than strings, which HDF5 cannot keep.
-
-    Raises
-    ------
-    TypeError
-        That says what to do.
-    """
-    if layout.dtype.names is None:
-        parts = [layout.encode(blobs)] if layout.dtype.hasobject else []
-    else:
-        encoded = layout.encode(blobs)
-        parts = [encoded[n] for n in layout.dtype.names if layout.dtype[n].base.hasobject]
-    for part in parts:
-        for value in part.flat:
-            if value is not None and not isinstance(value, (str, bytes)):
-                raise TypeError(
-                    f"an HDF5 file cannot hold blobs of dtype {layout.dtype}: a value is of type "
-                    f"{type(value).__name__}; pass blobs_dtype=... to EnsembleSampler, with a "
-                    "dtype of fixed size for each blob, or keep the run in memory"
-                )
-
-
-def _from_file(rows: NDArray[Any], dataset: h5py.Dataset) -> NDArray[Any]:
-    return _decoded(rows, dataset.dtype.base)
-
-
-def _decoded(rows: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    wanted = _memory_dtype(dtype)
-    if dtype.names is not None and wanted != dtype:
-        out = np.empty(rows.shape, dtype=wanted)
-        for name in dtype.names:
-            out[name] = _decoded(rows[name], dtype[name].base)
-        return out
-    if wanted.kind == "U":
-        return np.char.decode(rows, "utf-8").astype(wanted)
-    if wanted.kind == "O":
-        return np.frompyfunc(_decode, 1, 1)(rows)  # type: ignore[no-any-return]
-    return rows
-
-
-def _decode(value: bytes | str) -> str:
-    return value.decode(errors="surrogateescape") if isinstance(value, bytes) else value
-
-
-def _memory_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
-    if dtype.names is not None:
-        return (
-            np.dtype(
-                [(name, _memory_dtype(dtype[name].base), dtype[name].shape) for name in dtype.names]
-            )
-            if any(h5py.check_string_dtype(dtype[n].base) for n in dtype.names)
-            else dtype
-        )
-    text = h5py.check_string_dtype(dtype)
-    if text is None or (text.length is not None and text.encoding != "utf-8"):
-        return dtype
-    return np.dtype(object) if text.length is None else np.dtype(f"U{max(1, text.length // 4)}")
-
-
 def _layout_in(dataset: h5py.Dataset) -> BlobLayout:
     dtype = dataset.dtype
     shape = (*dataset.shape[2:], *dtype.shape)
-    return BlobLayout(_memory_dtype(dtype.base), shape, bool(dataset.attrs.get(_DICTS, False)))
+    return BlobLayout(memory_dtype(dtype.base), shape, bool(dataset.attrs.get(_DICTS, False)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import emcee.backends
@@ -16,7 +17,7 @@ from .tau import autocorr_time
 __all__ = ["Backend"]
 
 
-class Backend(emcee.backends.Backend):
+class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no types
     """Keeps the chain in memory, as `emcee.backends.Backend` does.
 
     Growing neither copies nor moves what is there. Everything that scripts touch on emcee's class
@@ -245,7 +246,7 @@ class Backend(emcee.backends.Backend):
             ("chain", self.dtype, (nwalkers, ndim)),
             ("log_prob", self.dtype, (nwalkers,)),
         ]
-        encode = None
+        encode: Callable[[int, NDArray[Any]], NDArray[Any] | None] | None = None
         self._objects = None
         self._layout = layout
         if layout is not None and layout.dtype.hasobject:
@@ -257,7 +258,7 @@ class Backend(emcee.backends.Backend):
         self._buffer = ChainBuffer(variables)
         self._recorder = StepRecorder(self._buffer, accepted, encode)
         self._recorder.random_state = random_state
-        self._save_step = self._recorder.save_step  # type: ignore[method-assign]
+        self._save_step = self._recorder.save_step  # type: ignore[assignment,method-assign]
 
     def _fit(self, layout: BlobLayout) -> None:
         """Make the buffer one that takes blobs of this layout."""
@@ -282,8 +283,8 @@ class Backend(emcee.backends.Backend):
         if not self._assigned:
             return
         chain = np.asarray(self.chain)
-        self.nwalkers = int(getattr(self, "nwalkers", chain.shape[1]))
-        self.ndim = int(getattr(self, "ndim", chain.shape[2]))
+        if not hasattr(self, "nwalkers"):
+            self.nwalkers, self.ndim = chain.shape[1:]
         blobs = self.blobs
         self._refill(self._layout if blobs is None else layout_of(blobs[0]) if len(blobs) else None)
 
@@ -331,7 +332,7 @@ class Backend(emcee.backends.Backend):
         stored = state.pop("_stored", None)
         layout = state.pop("_layout")
         self._forget()
-        vars(self).update(state)
+        self.__dict__.update(state)
         if stored is not None:
             self._start(layout, stored.pop("accepted"), stored.pop("random_state"))
             self._assigned = stored

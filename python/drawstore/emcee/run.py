@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import math
 import os
@@ -87,12 +88,12 @@ class Run:
             ("chain", stored.dtype, (walkers, ndim)),
             ("log_prob", stored.dtype, (walkers,)),
         ]
-        encode: Callable[[int, NDArray[Any]], Any] | None = None
+        encode: Callable[[int, NDArray[Any]], NDArray[Any] | None] | None = None
         # Blobs that are Python objects stay in Python, by step.
         self._objects: dict[int, NDArray[Any]] | None = None
         if blobs is not None and blobs.dtype.hasobject:
-            self._objects = objects = {}
-            encode = _keeper(objects, blobs)
+            self._objects = {}
+            encode = _keeper(self._objects, blobs)
         elif blobs is not None:
             variables.append(("blobs", blobs.dtype, (walkers, *blobs.shape)))
             encode = blobs.encode_step if blobs.dicts else None
@@ -239,12 +240,8 @@ class Run:
             while not self.finished and self._delivered < len(self._ring):
                 start = self._delivered
                 stop = min(len(self._ring), start + self._block_rows)
-                done = self.file.update(
-                    lambda file, start=start, stop=stop: self._write(file, start, stop),
-                    timeout=timeout,
-                    cancelled=cancelled,
-                )
-                if not done:
+                block = functools.partial(self._write, start=start, stop=stop)
+                if not self.file.update(block, timeout=timeout, cancelled=cancelled):
                     return False
                 with self._state:
                     self._delivered = stop

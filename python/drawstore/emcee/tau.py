@@ -11,4 +11,6 @@ __all__ = ["autocorr_time"]
 
 
 def autocorr_time(chain: NDArray[Any], **kwargs: Any) -> NDArray[Any]:
-    return emcee.autocorr.integrated_time(chain, **kwargs)
+    """Estimate the integrated autocorrelation time of each parameter of a chain."""
+    tau: NDArray[Any] = emcee.autocorr.integrated_time(chain, **kwargs)
+    return tau

@@ -164,7 +164,7 @@ class RedoFile:
         write_at(fd, _HOLDER.pack(os.getpid(), len(host)) + host, _HOLDER_AT)
 
     def _is_current(self, fd: int) -> bool:
-        """Whether the name still stands for the file that was opened: its last holder removes it."""
+        """Whether the name still stands for the open file: its last holder removes it."""
         try:
             named = os.stat(self._path)
         except FileNotFoundError:
