@@ -22,7 +22,7 @@ def file_dtype(dtype: np.dtype[Any]) -> np.dtype[Any]:
     TypeError
         Where HDF5 has nothing of the kind.
     """
-    converted = _convert(dtype)
+    converted: np.dtype[Any] = _convert(dtype)
     h5py.h5t.py_create(converted, logical=True)
     return converted
 
@@ -85,8 +85,13 @@ def _convert(dtype: np.dtype[Any]) -> np.dtype[Any]:
             [(name, _convert(dtype[name].base), dtype[name].shape) for name in dtype.names]
         )
     if dtype.kind == "U":
-        return np.dtype(h5py.string_dtype("utf-8", max(1, dtype.itemsize)))
-    return np.dtype(h5py.string_dtype("utf-8")) if dtype.kind == "O" else dtype
+        width = max(1, dtype.itemsize)  # four bytes a character in both
+    elif dtype.kind == "O":
+        width = None
+    else:
+        return dtype
+    string: np.dtype[Any] = h5py.string_dtype("utf-8", width)
+    return string
 
 
 def _text(value: Any) -> Any:
