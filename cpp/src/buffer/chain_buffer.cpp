@@ -133,6 +133,8 @@ void ChainBuffer::confirm(std::uint64_t row) {
     // The newest segment stays, for the writer may be in it.
     while (blocks_.size() > 1 && blocks_.front()->end_row() <= confirmed_) {
         if (blocks_.front().use_count() == 1 && spare_.size() < max_spare) {
+            // Whoever gave the last other share up has read before the writer writes again.
+            std::atomic_thread_fence(std::memory_order_acquire);
             spare_.push_back(std::move(blocks_.front()));
         }
         blocks_.pop_front();
