@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from drawstore._core import ChainBuffer
+from drawstore._core import ChainBuffer, StepRecorder
 
 STRUCTURED = np.dtype([("a", "f4"), ("b", "i8", (2,)), ("c", "S3")])
 DTYPES = [
@@ -95,6 +95,21 @@ def test_declarations_are_checked():
         ChainBuffer([("x", "f8", ())], segment_rows=0)
     with pytest.raises(ValueError, match="more dimensions"):
         ChainBuffer([("x", "f8", (1,) * 100)])
+
+
+@pytest.mark.parametrize("kind", [ChainBuffer, StepRecorder])
+def test_no_object_exists_that_was_not_constructed(kind):
+    with pytest.raises(TypeError, match="__init__"):
+        kind.__new__(kind)
+    with pytest.raises(TypeError, match="not an acceptable base type"):
+        type("Derived", (kind,), {})
+    with pytest.raises(TypeError, match=r"needs a ChainBuffer, got .*int"):
+        StepRecorder(5, None)
+
+
+def test_constructing_twice_changes_nothing(buffer):
+    buffer.__init__([("other", "f8", ())])
+    assert buffer.variables[0][0] == "x"
 
 
 @pytest.fixture
@@ -322,7 +337,7 @@ def run(code, prefix=""):
 
 GROW = """
     import numpy as np
-    from drawstore._core import ChainBuffer
+    from drawstore._core import ChainBuffer, StepRecorder
     buffer = ChainBuffer([("x", "f8", (1000,))])
     view = None
     for value in range(10):
@@ -346,7 +361,7 @@ def test_limited_address_space_is_lived_with():
 def test_thousands_of_buffers_do_not_run_into_the_limit_of_mappings():
     code = """
         import numpy as np
-        from drawstore._core import ChainBuffer
+        from drawstore._core import ChainBuffer, StepRecorder
         draw = {name: np.zeros(2) for name in "abc"}
         buffers = []
         for i in range(40_000):

@@ -33,7 +33,8 @@ py::list variables(const PyChainBuffer& self) {
 }  // namespace
 
 void bind_chain_buffer(py::module_& m) {
-    py::class_<PyChainBuffer>(m, "ChainBuffer", R"(
+    py::class_<PyChainBuffer>(m, "ChainBuffer", py::is_final(), plain_metaclass(),
+                              constructed_by_new, R"(
 Rows of named variables in memory: append-only, with exact dtypes.
 
 Parameters

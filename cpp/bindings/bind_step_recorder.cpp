@@ -54,12 +54,20 @@ bool encode_state(PyObject* state, Mt19937State& encoded) {
     return true;
 }
 
+PyChainBuffer& chain_buffer(const py::object& buffer) {
+    if (!py::isinstance<PyChainBuffer>(buffer)) {
+        throw TypeError("a recorder needs a ChainBuffer, got " +
+                        py::str(py::type::of(buffer)).cast<std::string>());
+    }
+    return buffer.cast<PyChainBuffer&>();
+}
+
 class StepRecorder {
   public:
     StepRecorder(py::object buffer, py::object accepted, py::object encode_blobs)
         : random_state(py::none()),
           held_(std::move(buffer)),
-          buffer_(held_.cast<PyChainBuffer&>()),
+          buffer_(chain_buffer(held_)),
           accepted_(std::move(accepted)),
           encode_blobs_(std::move(encode_blobs)) {
         const auto& columns = buffer_.columns();
@@ -211,7 +219,8 @@ py::object bound_save_step(const std::shared_ptr<StepRecorder>& recorder) {
 }  // namespace
 
 void bind_step_recorder(py::module_& m) {
-    py::class_<StepRecorder, std::shared_ptr<StepRecorder>>(m, "StepRecorder", R"(
+    py::class_<StepRecorder, std::shared_ptr<StepRecorder>>(
+        m, "StepRecorder", py::is_final(), plain_metaclass(), constructed_by_new, R"(
 Appends the steps of an ensemble sampler to a chain buffer.
 
 Parameters

@@ -17,6 +17,22 @@ void bind_chain_buffer(py::module_& m);
 void bind_checksum(py::module_& m);
 void bind_step_recorder(py::module_& m);
 
+// For py::class_: Type.__new__(Type) constructs the object as Type() does, and so needs the same
+// arguments. pybind11 would hand out an object with nothing in it, which crashes when it is used.
+// Only for final classes; pybind11 ignores the second call of __init__ that follows.
+inline const py::custom_type_setup constructed_by_new([](PyHeapTypeObject* heap_type) {
+    heap_type->ht_type.tp_new = [](PyTypeObject* type, PyObject* args, PyObject* kwargs) {
+        PyObject* self = type->tp_base->tp_new(type, args, kwargs);
+        if (self && type->tp_init(self, args, kwargs) < 0) Py_CLEAR(self);
+        return self;
+    };
+});
+
+// For py::class_: a plain type, as the stubs say.
+inline py::metaclass plain_metaclass() {
+    return py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
+}
+
 // Maps the exceptions of drawstore/error.hpp to Python's. Called once, by the module.
 void register_errors();
 

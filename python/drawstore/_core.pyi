@@ -1,11 +1,12 @@
 """The compiled core of drawstore."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, final
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import Buffer  # in collections.abc from Python 3.12 on
 
+@final
 class ChainBuffer:
     def __init__(
         self,
@@ -30,6 +31,7 @@ class ChainBuffer:
     def confirm(self, row: int) -> None: ...
     def reset(self) -> None: ...
 
+@final
 class StepRecorder:
     random_state: Any
     notify_at: int
