@@ -325,15 +325,18 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
         AttributeError
             Where there are no steps.
         """
-        if thin < 1 or discard < 0:
-            raise ValueError(f"thin={thin} and discard={discard}: at least 1, and not negative")
+        if thin < 1:
+            raise ValueError(f"thin={thin}: every first, second, ... step can be had; at least 1")
         if not self.initialized:
             raise AttributeError(f"{_NOTHING} ({self._whats_missing()})")
         if self.iteration <= 0:
             raise AttributeError(_NOTHING)
         if name == "blobs" and not self.has_blobs():
             return None
-        values = self._read(name, discard + thin - 1, thin)
+        start = discard + thin - 1
+        if start < 0:  # counted from the end, as slices do
+            start = max(0, start + self.iteration)
+        values = self._read(name, start, thin)
         if flat:
             return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
         return values
