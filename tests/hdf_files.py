@@ -1,5 +1,6 @@
 """HDF5 files of runs as any other program sees them, and steps to fill them with."""
 
+import contextlib
 import time
 
 import emcee
@@ -16,9 +17,15 @@ def steps_in(path, name="mcmc"):
 
 
 def wait_until(condition, seconds=30.0):
-    """Return as soon as a condition is true; fail where it never is."""
+    """Return as soon as a condition is true; fail where it never is.
+
+    A condition may open the file in the moment in which a block goes into it; it is locked then.
+    """
     end = time.monotonic() + seconds
-    while not condition():
+    while True:
+        with contextlib.suppress(BlockingIOError):
+            if condition():
+                return
         assert time.monotonic() < end, "it did not happen"
         time.sleep(0.005)
 
