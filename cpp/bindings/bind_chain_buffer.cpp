@@ -138,7 +138,9 @@ ValueError
             "Say that the rows before ``row`` are held elsewhere: a ring may use them again.")
         .def(
             "reset", [](PyChainBuffer& self) { self.buffer().reset(); },
-            "Start again at no rows. Arrays that were handed out stay what they were.");
+            "Start again at no rows. Arrays that were handed out stay what they were.")
+        .def_property_readonly("initialized", &not_a_backend,
+                               "Not there: emcee is told which classes are backends.");
 }
 
 }  // namespace drawstore::bindings

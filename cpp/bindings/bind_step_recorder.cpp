@@ -62,59 +62,74 @@ PyChainBuffer& chain_buffer(const py::object& buffer) {
     return buffer.cast<PyChainBuffer&>();
 }
 
-class StepRecorder {
-  public:
-    StepRecorder(py::object buffer, py::object accepted, py::object encode_blobs)
-        : random_state(py::none()),
-          held_(std::move(buffer)),
-          buffer_(chain_buffer(held_)),
-          accepted_(std::move(accepted)),
-          encode_blobs_(std::move(encode_blobs)) {
-        const auto& columns = buffer_.columns();
-        chain_ = buffer_.buffer().find("chain");
-        log_prob_ = buffer_.buffer().find("log_prob");
-        n_walkers_ = static_cast<npy_intp>(columns[log_prob_].variable().row_bytes() /
-                                           columns[log_prob_].variable().dtype.itemsize);
+// The buffer that steps go to, and what is in which of its columns.
+struct Target {
+    Target(py::object rows, py::object encoder)
+        : held(std::move(rows)),
+          buffer(chain_buffer(held)),
+          encode_blobs(std::move(encoder)),
+          chain(buffer.buffer().find("chain")),
+          log_prob(buffer.buffer().find("log_prob")) {
+        const auto& columns = buffer.columns();
+        n_walkers = static_cast<npy_intp>(columns[log_prob].variable().row_bytes() /
+                                          columns[log_prob].variable().dtype.itemsize);
         for (std::size_t c = 0; c < columns.size(); ++c) {
             const std::string& name = columns[c].variable().name;
-            if (name == "blobs") blobs_ = c;
-            if (name == "accepted") accepted_column_ = c;
-            if (name == "random_state") state_column_ = c;
+            if (name == "blobs") blobs = c;
+            if (name == "accepted") accepted = c;
+            if (name == "random_state") random_state = c;
         }
-        if (state_column_ &&
-            columns[*state_column_].variable().row_bytes() != sizeof(Mt19937State)) {
+        if (random_state && columns[*random_state].variable().row_bytes() != sizeof(Mt19937State)) {
             throw ValueError("'random_state' must have rows of 2512 bytes");
         }
     }
 
+    py::object held;
+    PyChainBuffer& buffer;
+    py::object encode_blobs;
+    std::size_t chain;
+    std::size_t log_prob;
+    npy_intp n_walkers = 0;
+    std::optional<std::size_t> blobs;
+    std::optional<std::size_t> accepted;
+    std::optional<std::size_t> random_state;
+};
+
+class StepRecorder {
+  public:
+    StepRecorder(py::object buffer, py::object counts, py::object encode_blobs)
+        : accepted(std::move(counts)),
+          target_(std::make_shared<Target>(std::move(buffer), std::move(encode_blobs))) {}
+
+    void switch_to(py::object buffer, py::object encode_blobs) {
+        target_ = std::make_shared<Target>(std::move(buffer), std::move(encode_blobs));
+    }
+
     // Whether the row is one the owner asked to be told of.
-    bool save_step(PyObject* state, PyObject* accepted) {
+    bool save_step(PyObject* state, PyObject* flags) {
         static PyObject* const coords_name = PyUnicode_InternFromString("coords");
         static PyObject* const log_prob_name = PyUnicode_InternFromString("log_prob");
         static PyObject* const blobs_name = PyUnicode_InternFromString("blobs");
         static PyObject* const random_state_name = PyUnicode_InternFromString("random_state");
-        const auto& columns = buffer_.columns();
+        if (const py::object first = prepare; !first.is_none()) first();
+        const std::shared_ptr<Target> target = target_;  // a callback may switch to another
+        const auto& columns = target->buffer.columns();
         const py::object coords = attribute(state, coords_name);
         const py::object log_prob = attribute(state, log_prob_name);
         py::object blobs = attribute(state, blobs_name);
         py::object next_state = attribute(state, random_state_name);
-        check_blobs(blobs);
-        if (!PyArray_Check(accepted) ||
-            PyArray_NDIM(reinterpret_cast<PyArrayObject*>(accepted)) != 1 ||
-            PyArray_DIM(reinterpret_cast<PyArrayObject*>(accepted), 0) != n_walkers_) {
-            throw ValueError("invalid acceptance size; expected an array of " +
-                             std::to_string(n_walkers_));
-        }
+        check_blobs(*target, blobs);
+        check_flags(*target, flags);
 
-        ChainBuffer::Append row(buffer_.buffer());
-        columns[chain_].store(coords.ptr(), row.at(chain_));
-        columns[log_prob_].store(log_prob.ptr(), row.at(log_prob_));
-        if (!encode_blobs_.is_none()) blobs = encode_blobs_(row.row(), blobs);
-        if (blobs_) columns[*blobs_].store(blobs.ptr(), row.at(*blobs_));
-        if (state_column_) store_state(next_state, row);
-        add_accepted(accepted);
-        if (accepted_column_) {
-            columns[*accepted_column_].store(accepted_.ptr(), row.at(*accepted_column_));
+        ChainBuffer::Append row(target->buffer.buffer());
+        columns[target->chain].store(coords.ptr(), row.at(target->chain));
+        columns[target->log_prob].store(log_prob.ptr(), row.at(target->log_prob));
+        if (!target->encode_blobs.is_none()) blobs = target->encode_blobs(row.row(), blobs);
+        if (target->blobs) columns[*target->blobs].store(blobs.ptr(), row.at(*target->blobs));
+        if (target->random_state) store_state(next_state, row, row.at(*target->random_state));
+        add_accepted(*target, flags);
+        if (target->accepted) {
+            columns[*target->accepted].store(accepted.ptr(), row.at(*target->accepted));
         }
         std::swap(random_state, next_state);
         row.commit();
@@ -122,65 +137,64 @@ class StepRecorder {
     }
 
     py::dict take_other_states() { return std::exchange(other_states_, py::dict()); }
-    py::object accepted() const { return accepted_; }
-    void set_accepted(py::object accepted) { accepted_ = std::move(accepted); }
 
-    py::object random_state;
+    py::object accepted;
+    py::object random_state = py::none();
+    py::object prepare = py::none();
     std::uint64_t notify_at = ~std::uint64_t{0};
 
   private:
-    void check_blobs(const py::object& blobs) const {
-        const bool wants = blobs_.has_value() || !encode_blobs_.is_none();
-        if (blobs.is_none() == !wants) {
-            if (wants && py::hasattr(blobs, "__len__") &&
-                static_cast<npy_intp>(py::len(blobs)) != n_walkers_) {
-                throw ValueError("invalid blobs size; expected " + std::to_string(n_walkers_));
-            }
-            return;
+    static void check_blobs(const Target& target, const py::object& blobs) {
+        const bool wants = target.blobs.has_value() || !target.encode_blobs.is_none();
+        if (blobs.is_none() == wants) {
+            throw ValueError(wants ? "expected blobs, but none were given"
+                                   : "unexpected blobs: earlier steps had none");
         }
-        throw ValueError(wants ? "expected blobs, but none were given"
-                               : "unexpected blobs: earlier steps had none");
+        if (wants && py::hasattr(blobs, "__len__") &&
+            static_cast<npy_intp>(py::len(blobs)) != target.n_walkers) {
+            throw ValueError("invalid blobs size; expected " + std::to_string(target.n_walkers));
+        }
     }
 
-    void store_state(const py::object& next_state, const ChainBuffer::Append& row) {
+    static void check_flags(const Target& target, PyObject* flags) {
+        auto* array = reinterpret_cast<PyArrayObject*>(flags);
+        if (!PyArray_Check(flags) || PyArray_NDIM(array) != 1 ||
+            PyArray_DIM(array, 0) != target.n_walkers) {
+            throw ValueError("invalid acceptance size; expected an array of " +
+                             std::to_string(target.n_walkers));
+        }
+    }
+
+    void store_state(const py::object& state, const ChainBuffer::Append& row, std::byte* slot) {
         Mt19937State encoded;
-        if (!encode_state(next_state.ptr(), encoded)) {
+        if (!encode_state(state.ptr(), encoded)) {
             std::memset(&encoded, 0, sizeof encoded);
             encoded.position = -1;
-            other_states_[py::int_(row.row())] = next_state;
+            other_states_[py::int_(row.row())] = state;
         }
-        std::memcpy(row.at(*state_column_), &encoded, sizeof encoded);
+        std::memcpy(slot, &encoded, sizeof encoded);
     }
 
-    // accepted_ += accepted, in place, as emcee does: whoever holds the array sees it count.
-    void add_accepted(PyObject* accepted) {
-        auto* total = reinterpret_cast<PyArrayObject*>(accepted_.ptr());
-        auto* step = reinterpret_cast<PyArrayObject*>(accepted);
-        if (PyArray_Check(accepted_.ptr()) && PyArray_TYPE(total) == NPY_DOUBLE &&
-            PyArray_ISCARRAY(total) && PyArray_SIZE(total) == n_walkers_ &&
+    // accepted += flags, in place, as emcee does: whoever holds the array sees it count.
+    void add_accepted(const Target& target, PyObject* flags) {
+        auto* total = reinterpret_cast<PyArrayObject*>(accepted.ptr());
+        auto* step = reinterpret_cast<PyArrayObject*>(flags);
+        if (PyArray_Check(accepted.ptr()) && PyArray_TYPE(total) == NPY_DOUBLE &&
+            PyArray_ISCARRAY(total) && PyArray_SIZE(total) == target.n_walkers &&
             PyArray_TYPE(step) == NPY_BOOL && PyArray_IS_C_CONTIGUOUS(step)) {
             auto* counts = static_cast<double*>(PyArray_DATA(total));
-            const auto* flags = static_cast<const npy_bool*>(PyArray_DATA(step));
-            for (npy_intp i = 0; i < n_walkers_; ++i) counts[i] += flags[i];
+            const auto* accepts = static_cast<const npy_bool*>(PyArray_DATA(step));
+            for (npy_intp i = 0; i < target.n_walkers; ++i) counts[i] += accepts[i];
             return;
         }
-        auto sum =
-            py::reinterpret_steal<py::object>(PyNumber_InPlaceAdd(accepted_.ptr(), accepted));
+        const py::object counted = accepted;
+        auto sum = py::reinterpret_steal<py::object>(PyNumber_InPlaceAdd(counted.ptr(), flags));
         if (!sum) throw py::error_already_set();
-        accepted_ = std::move(sum);
+        accepted = std::move(sum);
     }
 
-    py::object held_;
-    PyChainBuffer& buffer_;
-    py::object accepted_;
-    py::object encode_blobs_;
+    std::shared_ptr<Target> target_;
     py::dict other_states_;
-    std::size_t chain_ = 0;
-    std::size_t log_prob_ = 0;
-    npy_intp n_walkers_ = 0;
-    std::optional<std::size_t> blobs_;
-    std::optional<std::size_t> accepted_column_;
-    std::optional<std::size_t> state_column_;
 };
 
 PyObject* save_step(PyObject* capsule, PyObject* const* args, Py_ssize_t n_args) {
@@ -245,14 +259,20 @@ recorder: the garbage collector does not see through it.
         .def_property_readonly("save_step", &bound_save_step,
                                "The function (state, accepted) that appends one step. It returns "
                                "True from row `notify_at` on, else None.")
-        .def_property("accepted", &StepRecorder::accepted, &StepRecorder::set_accepted,
-                      "Accepted steps of each walker so far.")
+        .def("switch_to", &StepRecorder::switch_to, py::arg("buffer"),
+             py::arg("encode_blobs") = py::none(),
+             "Append the following steps to another buffer, by the same function `save_step`.")
+        .def_readwrite("prepare", &StepRecorder::prepare,
+                       "Called before each step, where it is not None.")
+        .def_readwrite("accepted", &StepRecorder::accepted, "Accepted steps of each walker so far.")
         .def_readwrite("random_state", &StepRecorder::random_state,
                        "The random state that the last step brought.")
         .def_readwrite("notify_at", &StepRecorder::notify_at,
                        "The number of rows from which on save_step returns True.")
         .def("take_other_states", &StepRecorder::take_other_states,
-             "Random states of rows that were not of RandomState's form, by row; forgotten here.");
+             "Random states of rows that were not of RandomState's form, by row; forgotten here.")
+        .def_property_readonly("initialized", &not_a_backend,
+                               "Not there: emcee is told which classes are backends.");
 }
 
 }  // namespace drawstore::bindings

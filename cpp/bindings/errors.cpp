@@ -1,5 +1,6 @@
 #include <exception>
 #include <new>
+#include <string>
 
 #include "drawstore/error.hpp"
 #include "pybind.hpp"
@@ -26,6 +27,13 @@ void set_python_error(std::exception_ptr error) {
     } catch (const std::exception& e) {
         PyErr_SetString(PyExc_RuntimeError, e.what());
     }
+}
+
+py::object not_a_backend(const py::object& self) {
+    throw py::attribute_error(
+        "a " + py::type::of(self).attr("__name__").cast<std::string>() +
+        " is not a backend of emcee; use drawstore.emcee.Backend, in memory, or "
+        "drawstore.emcee.HDFBackend, in a file");
 }
 
 void register_errors() {

@@ -33,6 +33,10 @@ inline py::metaclass plain_metaclass() {
     return py::metaclass(reinterpret_cast<PyObject*>(&PyType_Type));
 }
 
+// For a property "initialized", which emcee asks for first of what it is given as a backend: throws
+// an AttributeError that says which classes are backends.
+py::object not_a_backend(const py::object& self);
+
 // Maps the exceptions of drawstore/error.hpp to Python's. Called once, by the module.
 void register_errors();
 

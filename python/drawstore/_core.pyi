@@ -1,7 +1,7 @@
 """The compiled core of drawstore."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, final
+from typing import Any, NoReturn, final
 
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 from typing_extensions import Buffer  # in collections.abc from Python 3.12 on
@@ -30,21 +30,31 @@ class ChainBuffer:
     def commit_room(self, n_rows: int) -> None: ...
     def confirm(self, row: int) -> None: ...
     def reset(self) -> None: ...
+    @property
+    def initialized(self) -> NoReturn: ...
 
 @final
 class StepRecorder:
     random_state: Any
     notify_at: int
-    accepted: NDArray[Any]
+    accepted: NDArray[Any] | None
+    prepare: Callable[[], object] | None
     def __init__(
         self,
         buffer: ChainBuffer,
-        accepted: NDArray[Any],
+        accepted: NDArray[Any] | None,
         encode_blobs: Callable[[int, NDArray[Any]], NDArray[Any] | None] | None = None,
     ) -> None: ...
     @property
     def save_step(self) -> Callable[[Any, NDArray[Any]], bool | None]: ...
+    def switch_to(
+        self,
+        buffer: ChainBuffer,
+        encode_blobs: Callable[[int, NDArray[Any]], NDArray[Any] | None] | None = None,
+    ) -> None: ...
     def take_other_states(self) -> dict[int, Any]: ...
+    @property
+    def initialized(self) -> NoReturn: ...
 
 def crc32c(data: Buffer) -> int: ...
 def fletcher32(data: Buffer) -> int: ...

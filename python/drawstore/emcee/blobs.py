@@ -77,6 +77,32 @@ class BlobLayout:
                 column[walker] = given
         return encoded
 
+    def joined(self, blobs: NDArray[Any]) -> BlobLayout:
+        """Find the layout for what was kept in this one and for the blobs of a step.
+
+        Parameters
+        ----------
+        blobs : ndarray, shape (n_walkers, ...)
+            As emcee hands them over.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where they do not fit together.
+        """
+        if self.dicts:
+            self.encode(blobs)  # the first step fixed the fields; this says what does not fit
+            return self
+        other = layout_of(blobs)
+        if other.shape != self.shape:
+            raise ValueError(
+                f"blobs of dtype {other.dtype} and shape {other.shape} do not fit those of "
+                f"earlier steps, dtype {self.dtype} and shape {self.shape}"
+            )
+        if self.dtype.hasobject:
+            return self
+        return BlobLayout(np.result_type(self.dtype, other.dtype), self.shape)
+
     def encode_step(self, step: int, blobs: NDArray[Any]) -> NDArray[Any]:
         """Encode the blobs of a step, as a recorder asks for it."""
         return self.encode(blobs)
@@ -117,14 +143,12 @@ def decode_dicts(rows: NDArray[Any]) -> NDArray[Any]:
     Returns
     -------
     ndarray of object, shape (n_walkers,)
-        A dict a walker; None where the walker had none.
+        A dict a walker, also where the walker had none: its fields are then missing.
     """
     names = rows.dtype.names or ()
     decoded = np.empty(len(rows), dtype=object)
     for walker, row in enumerate(rows):
-        values = {name: _plain(row[name]) for name in names}
-        missing = all(_is_missing(row[name], rows.dtype[name].base) for name in names)
-        decoded[walker] = None if missing else values
+        decoded[walker] = {name: _plain(row[name]) for name in names}
     return decoded
 
 
@@ -183,16 +207,6 @@ def _missing(dtype: np.dtype[Any]) -> Any:
     if dtype.kind in "mM":
         return np.array("NaT", dtype=dtype)
     return None if dtype.hasobject else np.zeros((), dtype=dtype)
-
-
-def _is_missing(value: Any, dtype: np.dtype[Any]) -> bool:
-    if dtype.kind in "fcmM":
-        return bool(np.all(np.isnan(value) if dtype.kind in "fc" else np.isnat(value)))
-    if dtype.hasobject:
-        return value is None
-    if dtype.kind == "b":
-        return not np.any(value)  # says nothing by itself; the other fields decide
-    return bool(np.all(value == _missing(dtype)))
 
 
 def _plain(value: Any) -> Any:

@@ -7,7 +7,7 @@ import os
 import tempfile
 from collections.abc import Iterator
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, SupportsIndex
 
 import emcee
 import emcee.backends
@@ -21,6 +21,7 @@ from drawstore.hdf5.store_file import store_file
 from .blobs import decode_dicts, layout_of
 from .layout import Stored, check_storable, create_group, emcee_group, read_steps
 from .run import Run, find_run, start_run
+from .steps import step_count
 from .tau import autocorr_time
 
 __all__ = ["HDFBackend", "TempHDFBackend"]
@@ -105,7 +106,7 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
             ):
                 raise BlockingIOError(_held(self.filename))
 
-    def grow(self, ngrow: int, blobs: NDArray[Any] | None) -> None:
+    def grow(self, ngrow: SupportsIndex, blobs: NDArray[Any] | None) -> None:
         """Announce steps.
 
         Parameters
@@ -125,6 +126,7 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
             Where another process is writing to the file.
         """
         self._check_writable()
+        count = step_count(ngrow)
         layout = None
         if blobs is not None:
             blobs = np.asarray(blobs)
@@ -135,7 +137,7 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
             if not run.accept(layout):
                 run.discard()  # nothing was saved yet
                 run = self._own(layout)
-            run.announce(int(ngrow))
+            run.announce(count)
         finally:
             run.finish_if_complete()
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import copy
+import weakref
+from typing import Any, Self, SupportsIndex
 
 import emcee.backends
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from drawstore._core import ChainBuffer, StepRecorder
 
 from .blobs import BlobLayout, decode_dicts, layout_of
+from .steps import Steps, step_count
 from .tau import autocorr_time
 
 __all__ = ["Backend"]
@@ -30,18 +32,26 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
         Of the chain and the log-probabilities; float64 by default.
     """
 
+    _steps: Steps | None
+    _assigned: dict[str, Any]  # arrays put in place of ours, until the next step is to be saved
+    _recorder: StepRecorder
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make one that holds nothing, also for subclasses that do not call our constructor."""
+        self: Self = super().__new__(cls)
+        self._steps = None
+        self._assigned = {}
+        self._recorder = StepRecorder(_NOWHERE, None)
+        self._adopt_before_next_step()
+        self._record = self._recorder.save_step
+        if cls.save_step is _save_step:
+            # The recorder's own function: a line of Python around it costs a fifth of its speed.
+            self.__dict__["save_step"] = self._record
+        return self
+
     def __init__(self, dtype: DTypeLike | None = None) -> None:
         self.initialized = False
         self.dtype = np.float64 if dtype is None else dtype
-        self._forget()
-
-    def _forget(self) -> None:
-        self._buffer: ChainBuffer | None = None
-        self._recorder: StepRecorder | None = None
-        self._layout: BlobLayout | None = None
-        self._objects: _ObjectRows | None = None
-        # Arrays that the user put in place of ours, until the next step is to be saved.
-        self._assigned: dict[str, Any] = {}
 
     def reset(self, nwalkers: int, ndim: int) -> None:
         """Start again with no steps. Arrays that were handed out stay what they were.
@@ -53,11 +63,12 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
         """
         self.nwalkers = int(nwalkers)
         self.ndim = int(ndim)
-        self._forget()
-        self._start(None, np.zeros(self.nwalkers, dtype=self.dtype), None)
+        self._begin(Steps(self.dtype, self.nwalkers, self.ndim, None))
+        self._recorder.accepted = np.zeros(self.nwalkers, dtype=self.dtype)
+        self._recorder.random_state = None
         self.initialized = True
 
-    def grow(self, ngrow: int, blobs: NDArray[Any] | None) -> None:
+    def grow(self, ngrow: SupportsIndex, blobs: NDArray[Any] | None) -> None:
         """Announce steps, so that memory is there when they come.
 
         Parameters
@@ -72,14 +83,18 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
         ValueError
             Where blobs come and did not before, or the reverse, or have another shape.
         """
+        count = step_count(ngrow)
         self._check_blobs(blobs)
         self._adopt()
-        assert self._buffer is not None
+        steps = self._require_steps()
         if blobs is not None:
-            self._fit(layout_of(np.asarray(blobs)))
-        self._buffer.announce(self.iteration + int(ngrow))
-        if self._objects is not None:
-            self._objects.grow(self.iteration + int(ngrow))
+            blobs = np.asarray(blobs)
+            new = steps.layout is None or len(steps) == 0
+            layout = layout_of(blobs) if new or steps.layout is None else steps.layout.joined(blobs)
+            if layout != steps.layout:
+                self._refill(layout)
+                steps = self._require_steps()
+        steps.announce(len(steps) + count)
 
     def save_step(self, state: Any, accepted: NDArray[Any]) -> None:
         """Save one step.
@@ -96,13 +111,7 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
         ValueError, TypeError
             For shapes and dtypes that do not fit; nothing is saved then.
         """
-        if self._assigned:
-            self._adopt()
-        self._save_step(state, accepted)
-
-    def _save_step(self, state: Any, accepted: NDArray[Any]) -> None:
-        # Replaced, in each object that was reset, by the recorder's own function.
-        raise AttributeError("reset the backend before you save steps")
+        self._record(state, accepted)
 
     def has_blobs(self) -> bool:
         """Whether the steps have blobs."""
@@ -124,7 +133,7 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
         if not self.initialized:
             raise _nothing_stored()
         state = super().get_last_sample()
-        if self._layout is not None and self._layout.dicts:
+        if state.blobs is not None and self._has_dicts():
             state.blobs = decode_dicts(state.blobs)
         return state
 
@@ -154,218 +163,166 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
     @property
     def chain(self) -> NDArray[Any]:
         """Positions, shape (steps announced, nwalkers, ndim); undefined from `iteration` on."""
-        return self._array("chain")
+        values: NDArray[Any] = self._array("chain")
+        return values
 
     @chain.setter
     def chain(self, values: NDArray[Any]) -> None:
-        self._assigned["chain"] = values
+        self._assign("chain", values)
 
     @property
     def log_prob(self) -> NDArray[Any]:
         """Log-probabilities, shape (steps announced, nwalkers)."""
-        return self._array("log_prob")
+        values: NDArray[Any] = self._array("log_prob")
+        return values
 
     @log_prob.setter
     def log_prob(self, values: NDArray[Any]) -> None:
-        self._assigned["log_prob"] = values
+        self._assign("log_prob", values)
 
     @property
     def blobs(self) -> NDArray[Any] | None:
         """Blobs, shape (steps announced, nwalkers, ...), or None."""
-        if "blobs" in self._assigned:
-            assigned: NDArray[Any] | None = self._assigned["blobs"]
-            return assigned
-        if self._layout is None:
-            if self._buffer is None:
-                raise _nothing_stored()
-            return None
-        return self._array("blobs") if self._objects is None else self._objects.room
+        values: NDArray[Any] | None = self._array("blobs")
+        return values
 
     @blobs.setter
     def blobs(self, values: NDArray[Any] | None) -> None:
-        self._assigned["blobs"] = values
+        self._assign("blobs", values)
 
     @property
     def iteration(self) -> int:
         """The number of steps saved."""
         if "iteration" in self._assigned:
             return int(self._assigned["iteration"])
-        if self._buffer is None:
-            raise _nothing_stored()
-        return len(self._buffer)
+        return len(self._require_steps())
 
     @iteration.setter
     def iteration(self, steps: int) -> None:
-        buffer = self._buffer
-        if buffer is not None and not self._assigned and len(buffer) <= steps <= buffer.announced:
-            buffer.commit_room(steps - len(buffer))
+        held = None if self._steps is None or self._assigned else self._steps.buffer
+        if held is not None and len(held) <= steps <= held.announced:
+            held.commit_room(steps - len(held))
         else:
-            self._assigned["iteration"] = steps
+            self._assign("iteration", steps)
 
     @property
     def accepted(self) -> NDArray[Any]:
         """Accepted proposals of each walker, shape (nwalkers,)."""
-        if self._recorder is None:
+        counts = self._recorder.accepted
+        if counts is None:
             raise _nothing_stored()
-        return self._recorder.accepted
+        return counts
 
     @accepted.setter
     def accepted(self, counts: NDArray[Any]) -> None:
-        self._require_recorder().accepted = counts
+        self._recorder.accepted = counts
 
     @property
     def random_state(self) -> Any:
         """State of the sampler's random numbers after the last step, or None."""
-        return None if self._recorder is None else self._recorder.random_state
+        return self._recorder.random_state
 
     @random_state.setter
     def random_state(self, state: Any) -> None:
-        self._require_recorder().random_state = state
+        self._recorder.random_state = state
 
     # How it is kept.
 
-    def _array(self, name: str) -> NDArray[Any]:
-        if name in self._assigned:
-            assigned: NDArray[Any] = self._assigned[name]
-            return assigned
-        if self._buffer is None:
+    def _require_steps(self) -> Steps:
+        if self._steps is None:
             raise _nothing_stored()
-        return self._buffer.get_room(name)
+        return self._steps
 
-    def _require_recorder(self) -> StepRecorder:
-        # A fixture may fill a backend that was never reset.
-        if self._recorder is None:
-            self._start(None, np.zeros(0), None)
-        assert self._recorder is not None
-        return self._recorder
+    def _array(self, name: str) -> Any:
+        if name in self._assigned:
+            return self._assigned[name]
+        return self._require_steps().room(name)
 
-    def _start(self, layout: BlobLayout | None, accepted: NDArray[Any], random_state: Any) -> None:
-        """Begin with an empty buffer for this layout of blobs."""
-        nwalkers, ndim = getattr(self, "nwalkers", 0), getattr(self, "ndim", 0)
-        variables: list[tuple[str, DTypeLike, tuple[int, ...]]] = [
-            ("chain", self.dtype, (nwalkers, ndim)),
-            ("log_prob", self.dtype, (nwalkers,)),
-        ]
-        encode: Callable[[int, NDArray[Any]], NDArray[Any] | None] | None = None
-        self._objects = None
-        self._layout = layout
-        if layout is not None and layout.dtype.hasobject:
-            self._objects = objects = _ObjectRows(layout, nwalkers)
-            encode = objects.put
-        elif layout is not None:
-            variables.append(("blobs", layout.dtype, (nwalkers, *layout.shape)))
-            encode = layout.encode_step if layout.dicts else None
-        self._buffer = ChainBuffer(variables)
-        self._recorder = StepRecorder(self._buffer, accepted, encode)
-        self._recorder.random_state = random_state
-        self._save_step = self._recorder.save_step  # type: ignore[assignment,method-assign]
+    def _has_dicts(self) -> bool:
+        layout = None if self._steps is None else self._steps.layout
+        return layout is not None and layout.dicts and "blobs" not in self._assigned
 
-    def _fit(self, layout: BlobLayout) -> None:
-        """Make the buffer one that takes blobs of this layout."""
-        known = self._layout
-        if known == layout:
-            return
-        if known is not None and self.iteration > 0:
-            if known.dicts != layout.dicts or known.shape != layout.shape:
-                raise ValueError(
-                    f"blobs of dtype {layout.dtype} and shape {layout.shape} do not fit those of "
-                    f"earlier steps, dtype {known.dtype} and shape {known.shape}"
-                )
-            if known.dicts:
-                return  # the first step fixed the fields; encoding says what does not fit
-            layout = BlobLayout(np.result_type(known.dtype, layout.dtype), layout.shape)
-        self._refill(layout)
+    def _begin(self, steps: Steps) -> None:
+        """Let the following steps go to these."""
+        self._recorder.switch_to(steps.buffer, steps.encode)
+        self._recorder.prepare = None
+        self._steps = steps
+        self._assigned = {}
+
+    def _assign(self, name: str, value: Any) -> None:
+        self._assigned[name] = value
+        self._adopt_before_next_step()
+
+    def _adopt_before_next_step(self) -> None:
+        # Weakly, because the garbage collector does not see through a recorder.
+        adopt = weakref.WeakMethod(self._adopt)
+
+        def prepare() -> None:
+            method = adopt()
+            if method is not None:
+                method()
+
+        self._recorder.prepare = prepare
 
     def _adopt(self) -> None:
-        """Take assigned arrays into the buffer, before a step is to follow them."""
-        if self._buffer is None and not self._assigned:
-            raise AttributeError("reset the backend before you save steps")
+        """Take assigned arrays into the buffer, because a step is to follow them."""
         if not self._assigned:
+            self._require_steps()
             return
-        chain = np.asarray(self.chain)
         if not hasattr(self, "nwalkers"):
-            self.nwalkers, self.ndim = chain.shape[1:]
+            self.nwalkers, self.ndim = np.shape(self.chain)[1:]
         blobs = self.blobs
-        self._refill(self._layout if blobs is None else layout_of(blobs[0]) if len(blobs) else None)
+        if "blobs" not in self._assigned:
+            layout = None if self._steps is None else self._steps.layout
+        else:
+            layout = layout_of(np.asarray(blobs[0])) if blobs is not None and len(blobs) else None
+        self._refill(layout)
 
     def _refill(self, layout: BlobLayout | None) -> None:
-        """Build the buffer anew for a layout, and copy what there is."""
-        steps = self.iteration
-        rows = {"chain": self.chain[:steps], "log_prob": self.log_prob[:steps]}
-        blobs = self.blobs
-        announced = 0 if self._buffer is None else self._buffer.announced
-        recorder = self._require_recorder()
-        if len(recorder.accepted) != self.nwalkers:
-            recorder.accepted = np.zeros(self.nwalkers, dtype=self.dtype)
-        self._assigned = {}
-        self._start(layout, recorder.accepted, recorder.random_state)
-        assert self._buffer is not None
-        self._buffer.announce(max(announced, steps))
-        if self._objects is not None:
-            self._objects.grow(steps)
-            if blobs is not None:
-                self._objects.room[:steps] = blobs[:steps]
-        elif layout is not None and blobs is not None:
-            rows["blobs"] = blobs[:steps]
-        elif layout is not None:
-            rows["blobs"] = np.empty((steps, self.nwalkers, *layout.shape), dtype=layout.dtype)
-        self._buffer.extend(rows)
+        """Keep the steps in a new buffer, for blobs of this layout."""
+        steps = Steps(self.dtype, self.nwalkers, self.ndim, layout)
+        saved = self.iteration
+        steps.announce(max(saved, len(self.chain)))
+        if saved > 0:
+            blobs = self.blobs
+            steps.extend(
+                np.asarray(self.chain)[:saved],
+                np.asarray(self.log_prob)[:saved],
+                None if blobs is None else np.asarray(blobs)[:saved],
+            )
+        if self._recorder.accepted is None:
+            self._recorder.accepted = np.zeros(self.nwalkers, dtype=self.dtype)
+        self._begin(steps)
 
     # Pickles and copies hold what emcee's do: the arrays.
 
     def __getstate__(self) -> dict[str, Any]:
-        state = {name: value for name, value in vars(self).items() if name not in _INTERNAL}
-        state["_layout"] = self._layout
-        if self._buffer is not None or self._assigned:
-            steps = self.iteration
-            state["_stored"] = {
-                "chain": np.array(self.chain[:steps]),
-                "log_prob": np.array(self.log_prob[:steps]),
-                "blobs": None if self.blobs is None else np.array(self.blobs[:steps]),
-                "iteration": steps,
-                "accepted": self.accepted,
-                "random_state": self.random_state,
-            }
+        ours = (
+            _INTERNAL if vars(self).get("save_step") is self._record else _INTERNAL - {"save_step"}
+        )
+        state = {name: value for name, value in vars(self).items() if name not in ours}
+        state["_held"] = {
+            "steps": None if self._steps is None else self._steps.contents(),
+            "assigned": self._assigned,
+            "accepted": self._recorder.accepted,
+            "random_state": self._recorder.random_state,
+        }
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        stored = state.pop("_stored", None)
-        layout = state.pop("_layout")
-        self._forget()
+        held = state.pop("_held")
         self.__dict__.update(state)
-        if stored is not None:
-            self._start(layout, stored.pop("accepted"), stored.pop("random_state"))
-            self._assigned = stored
-            self._refill(layout)
+        if held["steps"] is not None:
+            self._begin(Steps.of(held["steps"]))
+        for name, value in held["assigned"].items():
+            self._assign(name, copy.copy(value))
+        self._recorder.accepted = copy.copy(held["accepted"])
+        self._recorder.random_state = held["random_state"]
 
 
-_INTERNAL = frozenset({"_buffer", "_recorder", "_layout", "_objects", "_assigned", "_save_step"})
-
-
-class _ObjectRows:
-    """Blobs that are Python objects: they stay in Python, one row a step."""
-
-    def __init__(self, layout: BlobLayout, nwalkers: int) -> None:
-        self._layout = layout
-        self._announced = 0
-        self._rows = np.empty((0, nwalkers, *layout.shape), dtype=layout.dtype)
-
-    @property
-    def room(self) -> NDArray[Any]:
-        return self._rows[: self._announced]
-
-    def grow(self, steps: int) -> None:
-        self._announced = max(self._announced, steps)
-        if steps > len(self._rows):
-            rows = np.empty(
-                (max(steps, 2 * len(self._rows)), *self._rows.shape[1:]), dtype=self._rows.dtype
-            )
-            rows[: len(self._rows)] = self._rows
-            self._rows = rows
-
-    def put(self, step: int, blobs: NDArray[Any]) -> None:
-        self.grow(step + 1)
-        self._rows[step] = self._layout.encode(blobs)
+_save_step = Backend.save_step
+_INTERNAL = frozenset({"_steps", "_recorder", "_record", "_assigned", "save_step"})
+_NOWHERE = ChainBuffer([("chain", np.float64, (0, 0)), ("log_prob", np.float64, (0,))])
 
 
 def _nothing_stored() -> AttributeError:
