@@ -259,8 +259,9 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
 
         def prepare() -> None:
             method = adopt()
-            if method is not None:
-                method()
+            if method is None:
+                raise ReferenceError("the backend that this save_step belongs to is gone")
+            method()
 
         self._recorder.prepare = prepare
 
