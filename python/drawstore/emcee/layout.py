@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore.hdf5.dtypes import file_dtype, from_file, memory_dtype, object_parts, to_file
-from drawstore.hdf5.rows import append_rows, chunk_rows, overwrite, read_rows
+from drawstore.hdf5.rows import append_rows, chunk_rows, fit_chunks, overwrite, read_rows
 
 from .blobs import BlobLayout
 
@@ -142,6 +142,7 @@ def append_steps(
     group: h5py.Group,
     start: int,
     rows: dict[str, NDArray[Any]],
+    expected: int,
     blobs: BlobLayout | None,
     accepted: NDArray[Any],
     random_state: Any,
@@ -158,6 +159,8 @@ def append_steps(
         The step that the first of the rows becomes.
     rows : dict of str to ndarray
         "chain", "log_prob" and, where the run has them, "blobs".
+    expected : int
+        Steps that the run will have as far as is known; the first block chooses chunks for them.
     blobs : BlobLayout or None
         Of the blobs, for their first block.
     accepted : ndarray, shape (nwalkers,)
@@ -182,8 +185,9 @@ def append_steps(
     for key, values in rows.items():
         if key == "blobs" and blobs is not None:
             values = to_file(values, file_dtype(blobs.dtype))
-        append_rows(group[key], start, values)
         stop = start + len(values)
+        fit_chunks(group[key], max(expected, stop))
+        append_rows(group[key], start, values)
     overwrite(group["accepted"], accepted)
     for i, value in enumerate(random_state or ()):
         _set_attribute(group.attrs, f"{_STATE}{i}", value)

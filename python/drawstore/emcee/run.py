@@ -274,6 +274,7 @@ class Run:
             group,
             first,
             {key: self._waiting(key, start, stop) for key in keys},
+            self.stored.iteration + self._announced,
             self.blobs,
             self._ring.get_draws("accepted", slice(stop - 1, stop))[0],
             self._state_after(stop - 1),

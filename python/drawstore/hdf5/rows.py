@@ -12,21 +12,54 @@ from numpy.typing import NDArray
 
 from drawstore._core import fletcher32
 
-__all__ = ["append_rows", "chunk_rows", "overwrite", "read_rows"]
+__all__ = ["append_rows", "chunk_rows", "fit_chunks", "overwrite", "read_rows"]
 
 _CHUNK_BYTES = 512 * 1024
+_LEAST_CHUNK_BYTES = 32 * 1024  # of short runs, which may yet be resumed many times
 _READ_BYTES = 8 * 1024 * 1024
 
 
-def chunk_rows(row_bytes: int) -> int:
-    """Give the rows of a chunk: whole rows, of half a MiB together where they fit.
+def chunk_rows(row_bytes: int, n_rows: int | None = None) -> int:
+    """Give the rows of a chunk: whole rows, of at most half a MiB together where they fit.
 
     Parameters
     ----------
     row_bytes : int
         Bytes of one row.
+    n_rows : int, optional
+        Rows that are expected in all; the chunks are made to end with the last of them.
     """
-    return max(1, _CHUNK_BYTES // max(1, row_bytes))
+    most = max(1, _CHUNK_BYTES // max(1, row_bytes))
+    if n_rows is None:
+        return most
+    least = max(1, _LEAST_CHUNK_BYTES // max(1, row_bytes))
+    return max(least, math.ceil(n_rows / math.ceil(n_rows / most)))
+
+
+def fit_chunks(dataset: h5py.Dataset, n_rows: int) -> None:
+    """Make a dataset anew, while it is empty, with chunks that suit the rows that are expected.
+
+    A short run would else take a whole chunk. A dataset to which others have put attributes is left
+    as it is.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+        Extensible along its first axis.
+    n_rows : int
+        Rows that are expected in all, at least 1.
+    """
+    if len(dataset) or not dataset.chunks or dataset.attrs:
+        return
+    rows = chunk_rows(math.prod(dataset.shape[1:]) * dataset.dtype.itemsize, n_rows)
+    if rows >= dataset.chunks[0]:
+        return
+    plist = dataset.id.get_create_plist()
+    plist.set_chunk((rows, *dataset.chunks[1:]))
+    parent, name = dataset.parent, dataset.name
+    kind, space = dataset.id.get_type(), dataset.id.get_space()
+    del parent[name]
+    h5py.h5d.create(parent.id, name.encode(), kind, space, plist)
 
 
 def append_rows(dataset: h5py.Dataset, start: int, rows: NDArray[Any]) -> None:
