@@ -1,4 +1,4 @@
-"""The file of a run: emcee's own layout, no larger than it has to be, checked, and not ours alone."""
+"""The file of a run: emcee's own layout, hardly larger than its draws, checked, and shared."""
 
 import os
 import subprocess
@@ -103,6 +103,18 @@ def test_room_that_emcee_announced_and_did_not_fill_is_used(tmp_path):
     assert steps_in(tmp_path / "a.h5") == 8
     expected = [s.coords for seed, n in ((3, 5), (8, 3)) for s in made_up_states(n, (4, 2), seed)]
     np.testing.assert_array_equal(theirs.get_chain(), expected)
+
+
+@pytest.mark.parametrize("mode", ["r", "a"])
+@pytest.mark.parametrize("locking", [None, True, False])
+def test_reads_while_h5py_has_the_file_open_in_the_same_process(tmp_path, mode, locking):
+    ours = HDFBackend(tmp_path / "a.h5")
+    save(ours, 5, (4, 2))
+    chain = ours.get_chain()
+    with h5py.File(tmp_path / "a.h5", mode, locking=locking) as file:
+        np.testing.assert_array_equal(file["mcmc/chain"][...], chain)
+        np.testing.assert_array_equal(ours.get_chain(), chain)
+        assert HDFBackend(tmp_path / "a.h5", read_only=True).iteration == 5
 
 
 # Other things in the file.
@@ -285,13 +297,13 @@ def test_a_drain_for_each_step_leaks_nothing(tmp_path, options, most):
 def test_a_growing_chunk_lies_raw_and_is_compressed_when_it_is_full(tmp_path):
     path = tmp_path / "a.h5"
     backend = HDFBackend(path, compression="gzip", flush_interval=60.0)
-    backend.reset(4, 2)
-    backend.grow(1200, None)
+    backend.reset(40, 20)
+    backend.grow(200, None)
     expected = []
-    for i, state in enumerate(made_up_states(1200, (4, 2))):
-        backend.save_step(state, np.ones(4, bool))
+    for i, state in enumerate(made_up_states(200, (40, 20))):
+        backend.save_step(state, np.ones(40, bool))
         expected.append(state.coords)
-        if i % 100 != 99:
+        if i % 19 != 18:
             continue
         backend.flush()
         with h5py.File(path) as file:

@@ -208,20 +208,26 @@ class StoreFile:
         fd = open_binary(self.path, os.O_RDONLY)
         try:
             self._wait_for_lock(fd, timeout)
-            try:
-                file = h5py.File(self.path, "r", locking=False)
-            except OSError as error:
-                raise explained(self.path, error) from error
-            with file:
+            with self._open_locked() as file:
                 yield file
         finally:
             os.close(fd)
 
     def _wait_for_lock(self, fd: int, timeout: float) -> None:
         for waited in pauses(timeout):
-            if try_lock(fd, shared=True):
+            if try_lock(fd, shared=True) or _is_written_through_h5py(self.path):
                 return
         raise _locked(self.path, waited)
+
+    def _open_locked(self) -> h5py.File:
+        # Where this process has opened the file past us, HDF5 wants the same kind of locks.
+        for locking in (False, None, True):
+            try:
+                return h5py.File(self.path, "r", locking=locking)
+            except OSError as error:
+                if locking or "flag values don't match" not in str(error):
+                    raise explained(self.path, error) from error
+        raise AssertionError("the last attempt returns or raises")
 
     def _heal_if_left_behind(self) -> None:
         if self._redo is not None or not os.path.exists(redo_path(self.path)):
@@ -281,6 +287,14 @@ def _forget_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
+
+
+def _is_written_through_h5py(path: str) -> bool:
+    """Whether this process itself, past us, has a file open for writing, and locked so."""
+    return any(
+        file.get_intent() == h5py.h5f.ACC_RDWR and os.path.realpath(os.fsdecode(file.name)) == path
+        for file in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
+    )
 
 
 def _is_lock_error(error: OSError) -> bool:
