@@ -115,3 +115,21 @@ def assert_same_array(ours, theirs):
             np.testing.assert_equal(mine, other)
     else:
         np.testing.assert_array_equal(ours, theirs)
+
+
+def step(i, shape=SHAPE, blobs=None):
+    """Make the i-th step of a run, and its accepted flags."""
+    rng = np.random.RandomState(i)
+    state = emcee.State(
+        rng.randn(*shape), log_prob=rng.randn(shape[0]), blobs=blobs, random_state=rng.get_state()
+    )
+    return state, rng.rand(shape[0]) < 0.5
+
+
+def filled(cls, steps=5, dtype=None):
+    backend = cls(dtype=dtype)
+    backend.reset(*SHAPE)
+    backend.grow(steps, None)
+    for i in range(steps):
+        backend.save_step(*step(i))
+    return backend

@@ -39,14 +39,7 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make one that holds nothing, also for subclasses that do not call our constructor."""
         self: Self = super().__new__(cls)
-        self._steps = None
-        self._assigned = {}
-        self._recorder = StepRecorder(_NOWHERE, None)
-        self._adopt_before_next_step()
-        self._record = self._recorder.save_step
-        if cls.save_step is _save_step:
-            # The recorder's own function: a line of Python around it costs a fifth of its speed.
-            self.__dict__["save_step"] = self._record
+        self._hold_nothing()
         return self
 
     def __init__(self, dtype: DTypeLike | None = None) -> None:
@@ -228,6 +221,16 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
 
     # How it is kept.
 
+    def _hold_nothing(self) -> None:
+        self._steps = None
+        self._assigned = {}
+        self._recorder = StepRecorder(_NOWHERE, None)
+        self._adopt_before_next_step()
+        self._record = self._recorder.save_step
+        if type(self).save_step is _save_step:
+            # The recorder's own function: a line of Python around it costs a fifth of its speed.
+            self.__dict__["save_step"] = self._record
+
     def _require_steps(self) -> Steps:
         if self._steps is None:
             raise _nothing_stored()
@@ -312,6 +315,7 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         held = state.pop("_held")
+        self._hold_nothing()  # for pickles of protocols 0 and 1, which do not call __new__
         self.__dict__.update(state)
         if held["steps"] is not None:
             self._begin(Steps.of(held["steps"]))
