@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "blocks.hpp"
+#include "dispatch.hpp"
 #include "drawstore/autocorr.hpp"
 #include "drawstore/error.hpp"
 #include "moments.hpp"

@@ -57,11 +57,6 @@ struct Kernel {
 };
 
 extern const Kernel baseline_kernel;
-#ifdef DRAWSTORE_X86_64_V3
-extern const Kernel x86_64_v3_kernel;
-#endif
-
-// The fastest one that this processor runs.
-const Kernel& best_kernel() noexcept;
+extern const Kernel x86_64_v3_kernel;  // where DRAWSTORE_X86_64_V3 is defined
 
 }  // namespace drawstore::autocorr
