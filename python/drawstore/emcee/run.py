@@ -215,7 +215,7 @@ class Run:
     def deliver(
         self, timeout: float = math.inf, cancelled: Callable[[], bool] | None = None
     ) -> bool:
-        """Write the steps that wait into the file.
+        """Write the steps that wait into the file; not those that come meanwhile.
 
         Parameters
         ----------
@@ -227,19 +227,20 @@ class Run:
         Returns
         -------
         bool
-            Whether everything is in the file.
+            Whether they are in the file.
 
         Raises
         ------
         OSError
             Where the file cannot be written; the steps stay in memory.
         """
+        end = len(self._ring)
         if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
             return False
         try:
-            while not self.finished and self._delivered < len(self._ring):
+            while not self.finished and self._delivered < end:
                 start = self._delivered
-                stop = min(len(self._ring), start + self._block_rows)
+                stop = min(end, start + self._block_rows)
                 block = functools.partial(self._write, start=start, stop=stop)
                 if not self.file.update(block, timeout=timeout, cancelled=cancelled):
                     return False

@@ -1,0 +1,33 @@
+"""How often a run is drained: a drain that never ends would take the sampler's time."""
+
+import time
+
+import numpy as np
+from emcee import State
+
+import drawstore.emcee
+from drawstore.hdf5.store_file import StoreFile
+
+
+def test_a_sampler_that_never_rests_is_drained_once_an_interval(tmp_path, monkeypatch):
+    changes = []
+    update = StoreFile.update
+
+    def counted(self, *args, **kwargs):
+        changes.append(time.monotonic())
+        return update(self, *args, **kwargs)
+
+    monkeypatch.setattr(StoreFile, "update", counted)
+    backend = drawstore.emcee.HDFBackend(tmp_path / "chain.h5", flush_interval=0.2)
+    backend.reset(4, 2)
+    backend.grow(1_000_000, None)
+    state = State(np.zeros((4, 2)), log_prob=np.zeros(4), random_state=None)
+    accepted = np.ones(4, dtype=bool)
+    start = time.monotonic()
+    while time.monotonic() - start < 1.5:
+        backend.save_step(state, accepted)
+        time.sleep(0.0005)
+    elapsed = time.monotonic() - start
+    assert 2 <= len(changes) <= 2 + elapsed / 0.2
+    backend.close()
+    assert backend.iteration == len(backend.get_chain())
