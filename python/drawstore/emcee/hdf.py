@@ -88,6 +88,8 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
             Walkers of the ensemble, and parameters.
         """
         self._check_writable()
+        if not self._group_path():
+            raise ValueError(f"name={self.name!r}: the group of a run needs a name of its own")
         run = self._live()
         if run is not None:
             run.discard()
@@ -96,6 +98,7 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
             if not file.update(
                 lambda opened: create_group(
                     opened,
+                    file.path,
                     self.name,
                     (int(nwalkers), int(ndim)),
                     self.dtype,
@@ -396,9 +399,13 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
     def _path(self) -> str:
         return os.path.realpath(self.filename)
 
+    def _group_path(self) -> str:
+        # One name for each group: HDF5 takes "/mcmc/", "mcmc" and "./mcmc" for the same.
+        return "/".join(part for part in self.name.split("/") if part not in ("", "."))
+
     def _live(self) -> Run | None:
         """The run that this process is writing, whichever handle began it."""
-        run = find_run(self._path(), self.name)
+        run = find_run(self._path(), self._group_path())
         if run is not None and run is not self._run:
             self._attach(run)
         return run
@@ -408,7 +415,7 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
             raise FileNotFoundError(f"there is no file {os.fspath(self.filename)!r}; call reset")
         run = start_run(
             self._path(),
-            self.name,
+            self._group_path(),
             layout,
             self.flush_interval,
             self.compression,

@@ -70,8 +70,15 @@ class Stored:
         )
 
 
-def emcee_group(file: h5py.File, name: str) -> h5py.Group:
+def emcee_group(file: h5py.File, name: str, path: str | None = None) -> h5py.Group:
     """Find the group of a run.
+
+    Parameters
+    ----------
+    file : h5py.File
+    name : str
+    path : str, optional
+        Of the file, for messages, where h5py does not know it.
 
     Raises
     ------
@@ -80,14 +87,15 @@ def emcee_group(file: h5py.File, name: str) -> h5py.Group:
     ValueError
         Where it is not a group in emcee's layout.
     """
+    path = path or file.filename
     found = file.get(name)
     if found is None:
         groups = [repr(key) for key in file if isinstance(file.get(key), h5py.Group)]
         there = f"it has {', '.join(groups)}" if groups else "it has no groups"
-        raise KeyError(f"{file.filename!r} has no group {name!r}; {there}")
+        raise KeyError(f"{path!r} has no group {name!r}; {there}")
     if not is_emcee_group(found):
         raise ValueError(
-            f"{name!r} in {file.filename!r} is not a chain of emcee: a group with 'chain', "
+            f"{name!r} in {path!r} is not a chain of emcee: a group with 'chain', "
             "'log_prob' and the attribute 'iteration' was expected"
         )
     return found
@@ -104,6 +112,7 @@ def is_emcee_group(found: Any) -> bool:
 
 def create_group(
     file: h5py.File,
+    path: str,
     name: str,
     shape: tuple[int, int],
     dtype: DTypeLike,
@@ -122,7 +131,7 @@ def create_group(
     if found is not None:
         if not is_emcee_group(found) and not (isinstance(found, h5py.Group) and not len(found)):
             raise ValueError(
-                f"{name!r} in {file.filename!r} is not a chain of emcee and is left as it is; "
+                f"{name!r} in {path!r} is not a chain of emcee and is left as it is; "
                 "choose another name"
             )
         del file[name]

@@ -261,7 +261,7 @@ class Run:
             self._delivering.release()
 
     def _write(self, file: h5py.File, start: int, stop: int) -> None:
-        group = emcee_group(file, self.name)
+        group = emcee_group(file, self.name, self.file.path)
         first = self.stored.iteration + start
         if group.attrs["iteration"] != first:
             raise RuntimeError(

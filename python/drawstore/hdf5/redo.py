@@ -148,7 +148,7 @@ class RedoFile:
         self._store = path
         self._path = redo_path(path)
         for waited in pauses(timeout):
-            fd = open_binary(self._path, os.O_RDWR | os.O_CREAT)
+            fd = self._open()
             if try_lock(fd) and self._is_current(fd):
                 self._fd = fd
                 break
@@ -162,6 +162,16 @@ class RedoFile:
             )
         host = socket.gethostname().encode()[:256]
         write_at(fd, _HOLDER.pack(os.getpid(), len(host)) + host, _HOLDER_AT)
+
+    def _open(self) -> int:
+        try:
+            return open_binary(self._path, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise OSError(
+                error.errno,
+                f"{self._store!r} cannot be written, because {self._path!r} cannot be made beside "
+                f"it: {error.strerror}. Make the directory, or name one that you may write to",
+            ) from error
 
     def _is_current(self, fd: int) -> bool:
         """Whether the name still stands for the open file: its last holder removes it."""
@@ -223,7 +233,7 @@ class RedoFile:
         aside = f"{self._path}.set-aside"
         os.replace(self._path, aside)
         os.close(self._fd)
-        self._fd = open_binary(self._path, os.O_RDWR | os.O_CREAT)
+        self._fd = self._open()
         try_lock(self._fd)
         warnings.warn(
             f"an unfinished change of {self._store!r} was not applied, because {reason}; "

@@ -136,13 +136,19 @@ class StoreFile:
     ) -> bool:
         redo = self._redo
         assert redo is not None, "only the owner of a file changes it"
+        new = not os.path.exists(self.path)
         fd = open_binary(self.path, os.O_RDWR | os.O_CREAT)
         try:
             # Shared: readers may go on, other writers may not.
             if not try_lock(fd, shared=True):
                 return False
             captured = CapturedFile(fd)
-            self._run(change, captured, fd)
+            try:
+                self._run(change, captured, fd)
+            except BaseException:
+                if new:
+                    os.unlink(self.path)
+                raise
             if captured.wrote_behind:
                 datasync(fd)
             prepared = Change.of(captured, fd)
@@ -317,6 +323,8 @@ def explained(path: str, error: OSError) -> OSError:
         return error
     if os.path.isdir(path):
         return IsADirectoryError(errno.EISDIR, f"{path!r} is a directory, not an HDF5 file")
+    if os.path.exists(path) and os.path.getsize(path) == 0:
+        return OSError(f"{path!r} is empty; reset the backend to begin a run in it")
     if "truncated file" in text:
         return OSError(
             f"{path!r} is cut off: {text[text.index('truncated file') :].rstrip(')')}. "
