@@ -1,0 +1,148 @@
+"""The table of ratios that ends a run of the benchmarks."""
+
+from __future__ import annotations
+
+import operator
+from dataclasses import dataclass, field
+
+from paired import Paired, Quartiles
+
+_HOLDS = {"at least": operator.ge, "at most": operator.le, "under": operator.lt}
+
+
+@dataclass(frozen=True)
+class Bar:
+    """What a measured number has to reach."""
+
+    word: str
+    """``"at least"``, ``"at most"`` or ``"under"``."""
+    limit: float
+    unit: str = "×"
+
+    def met(self, value: float) -> bool:
+        """Say whether a number reaches it. NaN, for what could not be measured, never does."""
+        return bool(_HOLDS[self.word](value, self.limit))
+
+    def __str__(self) -> str:
+        return f"{self.word} {self.limit:,g} {self.unit}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    work: str
+    against: str
+    value: Quartiles
+    unit: str = "×"
+    bar: Bar | None = None
+    memcpy: float | None = None
+    """Time of drawstore in times of a memcpy of the same bytes."""
+    remark: str = ""
+
+    @property
+    def missed(self) -> bool:
+        """Whether there is a bar, and the number does not reach it."""
+        return self.bar is not None and not self.bar.met(self.value.median)
+
+    def cells(self, verdict: bool) -> list[str]:
+        """Give the cells as text."""
+        value, unit = self.value, self.unit
+        shown = f"{_number(value.median)} {unit}"
+        if value.lower != value.upper:
+            shown += f" ({_number(value.lower)} to {_number(value.upper)})"
+        if value.median != value.median:
+            shown = "not measured"
+        judged = "" if self.bar is None or not verdict else "missed" if self.missed else "met"
+        return [
+            self.work,
+            self.against,
+            shown,
+            str(self.bar or ""),
+            judged,
+            "" if self.memcpy is None else f"{_number(self.memcpy)} ×",
+            self.remark,
+        ]
+
+
+_HEAD = ["work", "against", "measured (quartiles)", "bar", "", "time / memcpy", "remark"]
+
+
+@dataclass
+class Table:
+    """Collects the rows of a run."""
+
+    verdict: bool = True
+    """Whether to judge: small sizes show that everything runs, and no more."""
+    rows: list[Row] = field(default_factory=list)
+
+    def faster(
+        self,
+        work: str,
+        against: str,
+        paired: Paired,
+        at_least: float | None,
+        *,
+        peer: str = "emcee",
+        remark: str = "",
+    ) -> None:
+        """Add how many times as fast as its peer drawstore was.
+
+        Parameters
+        ----------
+        work, against : str
+            What was done, and who else did it.
+        paired : Paired
+            Of ``"drawstore"``, ``"memcpy"`` and the peer.
+        at_least : float or None
+            The bar.
+        peer : str
+            Name of the peer in ``paired``.
+        remark : str
+            Anything else; the two medians come first.
+        """
+        times = f"{_time(paired.median('drawstore'))} against {_time(paired.median(peer))}"
+        self.rows.append(
+            Row(
+                work,
+                against,
+                paired.ratio(peer, to="drawstore"),
+                bar=None if at_least is None else Bar("at least", at_least),
+                memcpy=paired.ratio("drawstore", to="memcpy").median,
+                remark=f"{times}; {remark}" if remark else times,
+            )
+        )
+
+    def number(self, work: str, against: str, value: float, bar: Bar, remark: str = "") -> None:
+        """Add a number that is no ratio of times, such as bytes."""
+        self.rows.append(
+            Row(work, against, Quartiles.of([value]), unit=bar.unit, bar=bar, remark=remark)
+        )
+
+    @property
+    def missed(self) -> list[Row]:
+        """Rows whose bar was not reached."""
+        return [row for row in self.rows if row.missed]
+
+    def markdown(self) -> str:
+        """Give the table as Markdown, its columns aligned."""
+        lines = [_HEAD, *(row.cells(self.verdict) for row in self.rows)]
+        widths = [max(len(line[i]) for line in lines) for i in range(len(_HEAD))]
+        text = [_join(line, widths) for line in lines]
+        text.insert(1, _join(["-" * width for width in widths], widths))
+        return "\n".join(text) + "\n"
+
+
+def _join(cells: list[str], widths: list[int]) -> str:
+    return "| " + " | ".join(map(str.ljust, cells, widths)) + " |"
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def _time(seconds: float) -> str:
+    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
