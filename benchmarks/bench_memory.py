@@ -54,9 +54,7 @@ def _size(n: int, shape: Shape) -> str:
     return f"{n:,} steps of {shape[0]} × {shape[1]}"
 
 
-@pytest.fixture(
-    scope="module", params=_CASES, ids=lambda case: f"{case[0]}x{case[1][0]}x{case[1][1]}"
-)
+@pytest.fixture(scope="module", params=_CASES, ids=["small", "middling", "big"])
 def case(request: pytest.FixtureRequest, quick: bool) -> tuple[int, Shape, float]:
     n, shape, bar = request.param
     return (n // 100 if quick else n), shape, bar

@@ -24,7 +24,7 @@ class Bar:
         return bool(_HOLDS[self.word](value, self.limit))
 
     def __str__(self) -> str:
-        return f"{self.word} {self.limit:,g} {self.unit}"
+        return f"{self.word} {self.limit:,g} {self.unit}".rstrip()
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Row:
     def cells(self, verdict: bool) -> list[str]:
         """Give the cells as text."""
         value, unit = self.value, self.unit
-        shown = f"{_number(value.median)} {unit}"
+        shown = f"{_number(value.median)} {unit}".rstrip()
         if value.lower != value.upper:
             shown += f" ({_number(value.lower)} to {_number(value.upper)})"
         if value.median != value.median:
@@ -110,6 +110,19 @@ class Table:
                 bar=None if at_least is None else Bar("at least", at_least),
                 memcpy=paired.ratio("drawstore", to="memcpy").median,
                 remark=f"{times}; {remark}" if remark else times,
+            )
+        )
+
+    def slower(self, work: str, against: str, paired: Paired, peer: str, at_most: float) -> None:
+        """Add how many times as long as its peer drawstore took, where it does more than that."""
+        self.rows.append(
+            Row(
+                work,
+                against,
+                paired.ratio("drawstore", to=peer),
+                bar=Bar("at most", at_most),
+                memcpy=paired.ratio("drawstore", to="memcpy").median,
+                remark=f"{_time(paired.median('drawstore'))} against {_time(paired.median(peer))}",
             )
         )
 

@@ -99,10 +99,17 @@ def test_the_table_judges_by_medians():
     table.faster("reading", "emcee", paired, 5.1)
     table.faster("looking", "emcee", paired, None)
     table.number("size", "draws", 1.5, Bar("at most", 1.1), remark="a file")
+    table.slower("running", "no store", paired, "memcpy", 2.0)
     assert [row.work for row in table.missed] == ["reading", "size"]
     lines = [[cell.strip() for cell in line.split("|")] for line in table.markdown().splitlines()]
     verdicts = {line[1]: line[5] for line in lines[2:]}
-    assert verdicts == {"saving": "met", "reading": "missed", "looking": "", "size": "missed"}
+    assert verdicts == {
+        "saving": "met",
+        "reading": "missed",
+        "looking": "",
+        "size": "missed",
+        "running": "met",
+    }
     assert lines[2][3:5] == ["5 × (4.5 to 5.5)", "at least 5 ×"]
     assert lines[2][6:8] == ["2 ×", "1 s against 5 s"]
     assert lines[5][3] == "1.5 ×"
