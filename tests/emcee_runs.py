@@ -60,12 +60,11 @@ def assert_same_backend(ours, theirs):
     assert ours.has_blobs() == theirs.has_blobs()
     if not theirs.iteration:
         return
-    for flat in (False, True):
-        for thin, discard in ((1, 0), (3, 0), (1, 2), (4, 3)):
-            how = {"flat": flat, "thin": thin, "discard": discard}
-            assert_same_array(ours.get_chain(**how), theirs.get_chain(**how))
-            assert_same_array(ours.get_log_prob(**how), theirs.get_log_prob(**how))
-            assert_same_blobs(ours.get_blobs(**how), theirs.get_blobs(**how))
+    for flat, thin, discard in ((False, 1, 0), (True, 1, 0), (False, 3, 2)):
+        how = {"flat": flat, "thin": thin, "discard": discard}
+        assert_same_array(ours.get_chain(**how), theirs.get_chain(**how))
+        assert_same_array(ours.get_log_prob(**how), theirs.get_log_prob(**how))
+        assert_same_blobs(ours.get_blobs(**how), theirs.get_blobs(**how))
     assert_same_state(ours.get_last_sample(), theirs.get_last_sample())
 
 
@@ -94,10 +93,12 @@ def assert_same_blobs(ours, theirs):
         return
     if ours.dtype.names is not None and theirs.dtype.hasobject and not theirs.dtype.names:
         assert ours.shape == theirs.shape
-        for row, blob in zip(ours.flat, theirs.flat, strict=True):
-            assert set(ours.dtype.names) == blob.keys()
-            for name, value in blob.items():
-                np.testing.assert_array_equal(row[name], value)
+        rows = ours.reshape(-1)
+        for name in ours.dtype.names:
+            np.testing.assert_array_equal(
+                rows[name], np.array([blob[name] for blob in theirs.flat])
+            )
+        assert all(blob.keys() == set(ours.dtype.names) for blob in theirs.flat)
         return
     assert_same_array(ours, theirs)
 

@@ -3,13 +3,13 @@
 Run in a process of its own, with ``-p emcee_with_drawstore``: it changes emcee's modules for good.
 """
 
-import importlib.util
 import sys
 
 import emcee.autocorr
 import emcee.backends
 import pytest
 
+import drawstore.autocorr
 import drawstore.emcee
 
 # By what it is in emcee; found by identity, so no module may keep one that it imported by name.
@@ -18,14 +18,10 @@ _REPLACED = [
     (emcee.backends.HDFBackend, drawstore.emcee.HDFBackend),
     (emcee.backends.TempHDFBackend, drawstore.emcee.TempHDFBackend),
     (emcee.backends.get_test_backends, drawstore.emcee.get_test_backends),
+    (emcee.autocorr.function_1d, drawstore.autocorr.function_1d),
+    (emcee.autocorr.integrated_time, drawstore.autocorr.integrated_time),
+    (emcee.autocorr.AutocorrError, drawstore.autocorr.AutocorrError),
 ]
-if importlib.util.find_spec("drawstore.autocorr"):
-    import drawstore.autocorr
-
-    _REPLACED += [
-        (emcee.autocorr.function_1d, drawstore.autocorr.function_1d),
-        (emcee.autocorr.integrated_time, drawstore.autocorr.integrated_time),
-    ]
 
 
 def _names():

@@ -56,25 +56,9 @@ class BlobLayout:
         assert fields is not None
         present = _present(blobs, set(fields))
         for name, (dtype, *_) in fields.items():
-            column = encoded[name]
-            column[...] = _missing(dtype.base)
-            for walker in present:
-                value = blobs[walker][name]
-                if dtype.base.hasobject:
-                    column[walker] = value
-                    continue
-                given = np.asarray(value)
-                if given.shape != dtype.shape:
-                    raise ValueError(
-                        f"blob {name!r} has shape {given.shape}; in the first step it had "
-                        f"{dtype.shape}"
-                    )
-                if not np.can_cast(given.dtype, dtype.base, "same_kind"):
-                    raise TypeError(
-                        f"blob {name!r} is of dtype {given.dtype}; the first step fixed "
-                        f"{dtype.base}"
-                    )
-                column[walker] = given
+            encoded[name] = _missing(dtype.base)
+            values = [blobs[walker][name] for walker in present]
+            _fill(encoded[name], present, values, dtype, name)
         return encoded
 
     def joined(self, blobs: NDArray[Any]) -> BlobLayout:
@@ -99,7 +83,7 @@ class BlobLayout:
                 f"blobs of dtype {other.dtype} and shape {other.shape} do not fit those of "
                 f"earlier steps, dtype {self.dtype} and shape {self.shape}"
             )
-        if self.dtype.hasobject:
+        if self.dtype.hasobject or other.dtype == self.dtype:
             return self
         return BlobLayout(np.result_type(self.dtype, other.dtype), self.shape)
 
@@ -123,7 +107,7 @@ def layout_of(blobs: NDArray[Any]) -> BlobLayout:
     """
     if blobs.dtype.hasobject and blobs.ndim == 1:
         dicts = [blob for blob in blobs if isinstance(blob, dict)]
-        if dicts and all(blob is None or isinstance(blob, dict) for blob in blobs):
+        if any(dicts) and all(blob is None or isinstance(blob, dict) for blob in blobs):
             return BlobLayout(_dtype_of(dicts), (), dicts=True)
     base = blobs.dtype
     return BlobLayout(base.base, (*blobs.shape[1:], *base.shape))
@@ -150,6 +134,48 @@ def decode_dicts(rows: NDArray[Any]) -> NDArray[Any]:
     for walker, row in enumerate(rows):
         decoded[walker] = {name: _plain(row[name]) for name in names}
     return decoded
+
+
+def _fill(
+    column: NDArray[Any],
+    walkers: list[int],
+    values: list[Any],
+    dtype: np.dtype[Any],
+    name: str,
+) -> None:
+    """Write the values of one field; None is left as missing."""
+    if dtype.base.hasobject:
+        for walker, value in zip(walkers, values, strict=True):
+            column[walker] = value
+        return
+    try:
+        together = np.asarray(values)
+    except (ValueError, TypeError):  # of several shapes, or such as convert only alone
+        together = None
+    if together is not None and _fits(together, dtype, len(values)):
+        column[walkers] = together
+        return
+    for walker, value in zip(walkers, values, strict=True):
+        if value is None:
+            continue
+        given = np.asarray(value)
+        if given.shape != dtype.shape:
+            raise ValueError(
+                f"blob {name!r} of walker {walker} has shape {given.shape}; in the first step it "
+                f"had {dtype.shape}"
+            )
+        if not np.can_cast(given.dtype, dtype.base, "same_kind"):
+            raise TypeError(
+                f"blob {name!r} of walker {walker} is of dtype {given.dtype}; the first step fixed "
+                f"{dtype.base}"
+            )
+        column[walker] = given
+
+
+def _fits(values: NDArray[Any], dtype: np.dtype[Any], count: int) -> bool:
+    return values.shape == (count, *dtype.shape) and np.can_cast(
+        values.dtype, dtype.base, "same_kind"
+    )
 
 
 def _present(blobs: NDArray[Any], fields: set[str]) -> list[int]:
@@ -181,7 +207,8 @@ def _dtype_of(dicts: list[dict[str, Any]]) -> np.dtype[Any]:
     _present(np.array(dicts, dtype=object), set(keys))
     declared: list[tuple[Any, ...]] = []
     for key in keys:
-        values = [np.asarray(blob[key], dtype=_object_if_string(blob[key])) for blob in dicts]
+        given = [blob[key] for blob in dicts if blob[key] is not None]
+        values = [np.asarray(value, dtype=_object_if_string(value)) for value in given or [None]]
         shape = values[0].shape
         dtype = np.result_type(*(value.dtype for value in values))
         if dtype.hasobject or any(value.shape != shape for value in values):

@@ -19,7 +19,7 @@ from drawstore.hdf5.redo import redo_path
 from drawstore.hdf5.store_file import store_file
 
 from .blobs import decode_dicts, layout_of
-from .layout import Stored, check_storable, create_group, emcee_group, read_steps
+from .layout import Stored, create_group, emcee_group, read_steps
 from .run import Run, find_run, start_run
 from .steps import step_count
 from .tau import autocorr_time
@@ -130,14 +130,11 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
         """
         self._check_writable()
         count = step_count(ngrow)
-        layout = None
-        if blobs is not None:
-            blobs = np.asarray(blobs)
-            layout = layout_of(blobs)
-            check_storable(blobs, layout)
+        blobs = None if blobs is None else np.asarray(blobs)
+        layout = None if blobs is None else layout_of(blobs)
         run = self._own(layout)
         try:
-            if not run.accept(layout):
+            if not run.accept(blobs):
                 run.discard()  # nothing was saved yet
                 run = self._own(layout)
             run.announce(count)

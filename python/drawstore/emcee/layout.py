@@ -10,7 +10,7 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from drawstore.hdf5.dtypes import file_dtype, from_file, memory_dtype, object_parts, to_file
+from drawstore.hdf5.dtypes import as_texts, file_dtype, from_file, memory_dtype, to_file
 from drawstore.hdf5.rows import append_rows, chunk_rows, fit_chunks, overwrite, read_rows
 
 from .blobs import BlobLayout
@@ -217,18 +217,17 @@ def check_storable(blobs: NDArray[Any], layout: BlobLayout) -> None:
     TypeError
         Where it cannot; the message says what to do.
     """
-    what = f"blobs of dtype {layout.dtype}, shape {layout.shape}"
     try:
         file_dtype(layout.dtype)
-        for part in object_parts(layout.encode(blobs)):
-            for value in part.flat:
-                if value is not None and not isinstance(value, (str, bytes)):
-                    what += f": one is of type {type(value).__name__}"
-                    raise TypeError
-    except TypeError:
+        if layout.dtype == object and all(blob is None for blob in blobs.flat):
+            raise TypeError("all are None, which does not say what will come")
+        as_texts(layout.encode(blobs))
+    except TypeError as error:
+        reason = f" ({error})" if layout.dtype.hasobject else ""
         raise TypeError(
-            f"an HDF5 file cannot hold {what}; pass blobs_dtype=... to EnsembleSampler, with a "
-            "dtype of fixed size for each blob, or keep the run in memory"
+            f"an HDF5 file cannot hold blobs of dtype {layout.dtype}, shape {layout.shape}"
+            f"{reason}; pass blobs_dtype=... to EnsembleSampler, with a dtype of fixed size for "
+            "each blob, or keep the run in memory"
         ) from None
 
 

@@ -18,10 +18,11 @@ from numpy.typing import DTypeLike, NDArray
 
 from drawstore import drain
 from drawstore._core import ChainBuffer, StepRecorder
+from drawstore.hdf5.dtypes import as_texts
 from drawstore.hdf5.store_file import StoreFile, store_file
 
-from .blobs import BlobLayout
-from .layout import Stored, append_steps, emcee_group, read_steps
+from .blobs import BlobLayout, layout_of
+from .layout import Stored, append_steps, check_storable, emcee_group, read_steps
 
 __all__ = ["Run", "find_run", "start_run"]
 
@@ -120,8 +121,13 @@ class Run:
             self._announced = max(self._announced, len(self._ring) + steps)
             self._recorder.notify_at = 0
 
-    def accept(self, blobs: BlobLayout | None) -> bool:
+    def accept(self, blobs: NDArray[Any] | None) -> bool:
         """Check that steps with such blobs may follow.
+
+        Parameters
+        ----------
+        blobs : ndarray, shape (nwalkers, ...), or None
+            Of the current step.
 
         Returns
         -------
@@ -130,19 +136,22 @@ class Run:
 
         Raises
         ------
-        ValueError
-            Where earlier steps had none, or others.
+        ValueError, TypeError
+            Where earlier steps had none, or others, or where no file can hold them.
         """
         if blobs is None and self.blobs is None:
             return True
-        if blobs is None or self.blobs is None:
-            if self.iteration > 0 or blobs is None:
-                raise ValueError("inconsistent use of blobs: all steps of a run have them, or none")
-            return False
-        if (blobs.shape, blobs.dicts) != (self.blobs.shape, self.blobs.dicts):
-            raise ValueError(
-                f"blobs of dtype {blobs.dtype} and shape {blobs.shape} do not fit those of earlier "
-                f"steps, dtype {self.blobs.dtype} and shape {self.blobs.shape}"
+        if blobs is None or (self.blobs is None and self.iteration > 0):
+            raise ValueError("inconsistent use of blobs: all steps of a run have them, or none")
+        if self.blobs is None or (self.iteration == 0 and self.stored.blobs is None):
+            layout = layout_of(blobs)
+            check_storable(blobs, layout)
+            return layout == self.blobs
+        joined = self.blobs.joined(blobs)
+        if not np.can_cast(joined.dtype, self.blobs.dtype, "same_kind"):
+            raise TypeError(
+                f"blobs of dtype {blobs.dtype} do not fit those of earlier steps, dtype "
+                f"{self.blobs.dtype}"
             )
         return True
 
@@ -369,7 +378,7 @@ def _keeper(
     objects: dict[int, NDArray[Any]], layout: BlobLayout
 ) -> Callable[[int, NDArray[Any]], None]:
     def keep(step: int, blobs: NDArray[Any]) -> None:
-        objects[step] = np.array(layout.encode(blobs), dtype=layout.dtype)
+        objects[step] = as_texts(np.array(layout.encode(blobs), dtype=layout.dtype))
 
     return keep
 
