@@ -76,9 +76,5 @@ def pytest_terminal_summary(
         return
     terminalreporter.section("drawstore beside emcee")
     terminalreporter.write(table.markdown())
-    if not table.verdict:
-        terminalreporter.line("Small sizes and few rounds: these numbers mean nothing.")
-    elif table.missed:
-        terminalreporter.line(f"{len(table.missed)} bars missed.", red=True)
-    else:
-        terminalreporter.line("Every bar was met.", green=True)
+    for line in table.summary():
+        terminalreporter.line(line, red=bool(table.verdict and table.missed))

@@ -11,7 +11,7 @@ import numpy as np
 
 Shape = tuple[int, int]
 
-_DIFFERENT = 64
+DIFFERENT = 64  # states, used over and over again
 
 
 def made_up_states(shape: Shape) -> list[Any]:
@@ -23,7 +23,7 @@ def made_up_states(shape: Shape) -> list[Any]:
             log_prob=rng.standard_normal(shape[0]),
             random_state=rng.get_state(),
         )
-        for _ in range(_DIFFERENT)
+        for _ in range(DIFFERENT)
     ]
 
 

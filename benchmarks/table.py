@@ -36,13 +36,15 @@ class Row:
     value: Quartiles
     unit: str = "×"
     bar: Bar | None = None
+    judged: bool = True
+    """Whether the bar is meant for this row; else it stands in brackets, to compare with."""
     memcpy: float | None = None
     """Time of drawstore in times of a memcpy of the same bytes."""
     remark: str = ""
 
     @property
     def missed(self) -> bool:
-        """Whether there is a bar, and the number does not reach it."""
+        """Whether there is a bar, in brackets or not, and the number does not reach it."""
         return self.bar is not None and not self.bar.met(self.value.median)
 
     def cells(self, verdict: bool) -> list[str]:
@@ -53,13 +55,14 @@ class Row:
             shown += f" ({_number(value.lower)} to {_number(value.upper)})"
         if value.median != value.median:
             shown = "not measured"
-        judged = "" if self.bar is None or not verdict else "missed" if self.missed else "met"
+        outcome = "" if self.bar is None or not verdict else "missed" if self.missed else "met"
+        brackets = "{}" if self.judged else "({})"
         return [
             self.work,
             self.against,
             shown,
-            str(self.bar or ""),
-            judged,
+            brackets.format(self.bar) if self.bar else "",
+            brackets.format(outcome) if outcome else "",
             "" if self.memcpy is None else f"{_number(self.memcpy)} ×",
             self.remark,
         ]
@@ -83,6 +86,7 @@ class Table:
         paired: Paired,
         at_least: float | None,
         *,
+        judged: bool = True,
         peer: str = "emcee",
         remark: str = "",
     ) -> None:
@@ -96,6 +100,8 @@ class Table:
             Of ``"drawstore"``, ``"memcpy"`` and the peer.
         at_least : float or None
             The bar.
+        judged : bool
+            Whether the bar is meant for this row, or only shown to compare with.
         peer : str
             Name of the peer in ``paired``.
         remark : str
@@ -108,6 +114,7 @@ class Table:
                 against,
                 paired.ratio(peer, to="drawstore"),
                 bar=None if at_least is None else Bar("at least", at_least),
+                judged=judged,
                 memcpy=paired.ratio("drawstore", to="memcpy").median,
                 remark=f"{times}; {remark}" if remark else times,
             )
@@ -134,8 +141,18 @@ class Table:
 
     @property
     def missed(self) -> list[Row]:
-        """Rows whose bar was not reached."""
-        return [row for row in self.rows if row.missed]
+        """Rows that are judged, and whose bar was not reached."""
+        return [row for row in self.rows if row.missed and row.judged]
+
+    def summary(self) -> list[str]:
+        """Say in sentences how many bars were missed, those in brackets too."""
+        if not self.verdict:
+            return ["Small sizes and few rounds: these numbers mean nothing."]
+        beside = sum(row.missed and not row.judged for row in self.rows)
+        lines = [f"{len(self.missed)} bars missed." if self.missed else "Every bar was met."]
+        if beside:
+            lines.append(f"In brackets, not judged: {beside} below the bar that stands there.")
+        return lines
 
     def markdown(self) -> str:
         """Give the table as Markdown, its columns aligned."""

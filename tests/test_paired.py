@@ -116,6 +116,20 @@ def test_the_table_judges_by_medians():
     assert len({len(line) for line in table.markdown().splitlines()}) == 1
 
 
+def test_a_bar_in_brackets_is_compared_with_but_not_judged():
+    table = Table()
+    paired = Paired({"drawstore": [1.0], "emcee": [2.0], "memcpy": [1.0]})
+    table.faster("again", "emcee", paired, 2.0)
+    assert table.summary() == ["Every bar was met."]
+    table.faster("first", "emcee", paired, 3.0, judged=False)
+    assert not table.missed
+    assert "| (at least 3 ×) | (missed) |" in table.markdown()
+    assert table.summary() == [
+        "Every bar was met.",
+        "In brackets, not judged: 1 below the bar that stands there.",
+    ]
+
+
 def test_small_sizes_are_not_judged():
     table = Table(verdict=False)
     table.number("size", "draws", 1.5, Bar("at most", 1.1))
