@@ -158,11 +158,15 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
         OSError
             Where the announced steps are complete and the file cannot be written.
         """
-        run = self._run
-        if run is None or run.finished:
-            self._check_writable()
-            run = self._own(None)
-        if run.record(state, accepted):
+        while True:
+            run = self._run
+            if run is None or run.finished:
+                self._check_writable()
+                run = self._own(None)
+            is_due = run.record(state, accepted)
+            if run.took_last():
+                break
+        if is_due:
             run.saved()
 
     def flush(self) -> None:

@@ -157,6 +157,8 @@ class Run:
 
     def saved(self) -> None:
         """Act on a step that `record` told of: the first of a block, or the last announced."""
+        if self.finished:  # another thread has delivered it and ended the run
+            return
         rows = len(self._ring)
         if self._announced and rows >= self._announced:
             self._recorder.notify_at = 0
@@ -303,16 +305,31 @@ class Run:
     def finish_if_complete(self) -> None:
         """Give the file up where all is delivered and nothing announced is open."""
         with self._state:
-            rows = len(self._ring)
-            open_ended = rows < self._announced and len(self.handles) > 0
-            if self.finished or self._delivered < rows or open_ended:
+            open_ended = len(self._ring) < self._announced and len(self.handles) > 0
+            if self.finished or open_ended or not self._seal():
                 return
-        self._end()
+        self._let_go()
 
-    def _end(self) -> None:
+    def _seal(self) -> bool:
+        # A step may be recorded in any moment. Either it is seen here, or who saved it sees that
+        # the run is finished, and saves it in the next one (see `took_last`).
         self.finished = True
+        self.finished = self._delivered >= len(self._ring)
+        return self.finished
+
+    def took_last(self) -> bool:
+        """Whether the step recorded last belongs to the run: it does not where it came too late."""
+        if not self.finished:
+            return True
+        with self._state:
+            return not self.finished or self._delivered >= len(self._ring)
+
+    def _let_go(self) -> None:
         drain.forget(self)
-        _runs.pop((self.file.path, self.name), None)
+        with _runs_lock:
+            key = (self.file.path, self.name)
+            if _runs.get(key) is self:
+                del _runs[key]
         self.file.release()
 
     def close(self, timeout: float) -> None:
@@ -331,14 +348,23 @@ class Run:
                 "and call close() again"
             )
         with self._delivering:
-            if not self.finished:
-                self._end()
+            with self._state:
+                if self.finished:
+                    return
+                ended = self._seal()
+            if ended:
+                self._let_go()
+            else:  # steps came meanwhile
+                drain.schedule(self, self._flush_interval)
 
     def discard(self) -> None:
         """Forget the steps that wait, because the run starts again."""
         with self._delivering:
-            if not self.finished:
-                self._end()
+            with self._state:
+                if self.finished:
+                    return
+                self.finished = True
+            self._let_go()
 
     # What the background thread and the end of the process call.
 
@@ -411,7 +437,7 @@ def start_run(
         file = store_file(path)
         key = (file.path, name)
         run = _runs.get(key)
-        if run is not None:
+        if run is not None and not run.finished:
             return run
         file.acquire()
         try:
