@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import sysconfig
@@ -12,14 +13,17 @@ import numpy as np
 import pytest
 
 from drawstore.demo.posterior import LineWithOutliers, read_points
+from hdf_files import steps_in, wait_until
 
 STEPS = 400
 
 
+COMMAND = [Path(sysconfig.get_path("scripts"), "drawstore")]
+
+
 def run(*arguments, cwd):
-    command = Path(sysconfig.get_path("scripts"), "drawstore")
     return subprocess.run(
-        [command, *map(str, arguments)],
+        [*COMMAND, *map(str, arguments)],
         cwd=cwd,
         capture_output=True,
         text=True,
@@ -152,6 +156,27 @@ def test_a_folder_that_cannot_be_made(tmp_path):
     assert result.returncode == 1
     assert result.stderr.startswith("drawstore: ")
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
+def test_an_interrupt_leaves_the_steps_in_the_file(tmp_path):
+    path = tmp_path / "line.h5"
+    process = subprocess.Popen(
+        [*COMMAND, "demo", "--steps", "1000000", "--out", tmp_path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        wait_until(lambda: path.exists() and path.stat().st_size > 0 and steps_in(path) > 0)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 130
+    # emcee itself shows a traceback before it, where the signal meets the likelihood.
+    assert errors.endswith("\ndrawstore: interrupted\n")
+    assert steps_in(path) > 0
 
 
 def test_no_command_and_a_wrong_one(tmp_path):
