@@ -139,6 +139,20 @@ def test_any_number_is_kept_as_log_probability(ours, theirs, value):
     assert_same_backend(ours, theirs)
 
 
+def test_arrays_are_the_callers_own(ours):
+    run(ours, 5, log_prob_blobs)
+    next(sampler_on(ours, log_prob_blobs).sample(ours.get_last_sample(), iterations=10))
+    for how in ({}, {"thin": 2}, {"discard": 5}, {"discard": 4, "flat": True}):
+        for read in (ours.get_chain, ours.get_log_prob, ours.get_blobs):
+            before = read(**how).copy()
+            read(**how)[...] = -1.0
+            assert_same_array(read(**how), before)
+    for name in ("accepted", "chain", "log_prob"):
+        before = getattr(ours, name).copy()
+        getattr(ours, name)[...] = -1.0
+        assert_same_array(getattr(ours, name), before)
+
+
 # What there is before the first step.
 
 

@@ -18,6 +18,8 @@ from emcee_runs import (
     log_prob_blobs,
     log_prob_dict,
     run,
+    sampler_on,
+    start_points,
 )
 from hdf_files import made_up_states, save, steps_in
 
@@ -287,9 +289,8 @@ def test_rows_of_any_size(tmp_path, walkers, ndim, options):
 def test_a_drain_for_each_step_leaks_nothing(tmp_path, options, most):
     """As a slow likelihood does: the last chunk grows by one row at a time."""
     backend = HDFBackend(tmp_path / "a.h5", flush_interval=60.0, **options)
-    run(backend, 1, log_prob_blobs, (32, 5))
-    sampler = emcee.EnsembleSampler(32, 5, log_prob_blobs, backend=backend)
-    for _ in sampler.sample(backend.get_last_sample(), iterations=500):
+    sampler = sampler_on(backend, log_prob_blobs, (32, 5))
+    for _ in sampler.sample(start_points((32, 5)), iterations=300):
         backend.flush()
     assert size_per_draw(tmp_path / "a.h5") < most
 

@@ -195,8 +195,7 @@ def append_steps(
         if key == "blobs" and blobs is not None:
             values = to_file(values, file_dtype(blobs.dtype))
         stop = start + len(values)
-        fit_chunks(group[key], max(expected, stop))
-        append_rows(group[key], start, values)
+        append_rows(fit_chunks(group[key], max(expected, stop)), start, values)
     overwrite(group["accepted"], accepted)
     for i, value in enumerate(random_state or ()):
         _set_attribute(group.attrs, f"{_STATE}{i}", value)
@@ -255,10 +254,10 @@ def _create_rows(
 
 def _set_attribute(attrs: h5py.AttributeManager, name: str, value: Any) -> None:
     # Assigning makes a new attribute each time, which the file never gets back.
-    if name not in attrs:
-        attrs[name] = value
-    elif not isinstance(value, str) or attrs[name] != value:  # strings lie elsewhere in the file
+    if not isinstance(value, str):
         attrs.modify(name, value)
+    elif attrs.get(name) != value:  # a string lies elsewhere in the file
+        attrs[name] = value
 
 
 def _layout_in(dataset: h5py.Dataset) -> BlobLayout:

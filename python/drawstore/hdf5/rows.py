@@ -36,7 +36,7 @@ def chunk_rows(row_bytes: int, n_rows: int | None = None) -> int:
     return max(least, math.ceil(n_rows / math.ceil(n_rows / most)))
 
 
-def fit_chunks(dataset: h5py.Dataset, n_rows: int) -> None:
+def fit_chunks(dataset: h5py.Dataset, n_rows: int) -> h5py.Dataset:
     """Make a dataset anew, while it is empty, with chunks that suit the rows that are expected.
 
     A short run would else take a whole chunk. A dataset to which others have put attributes is left
@@ -48,18 +48,23 @@ def fit_chunks(dataset: h5py.Dataset, n_rows: int) -> None:
         Extensible along its first axis.
     n_rows : int
         Rows that are expected in all, at least 1.
+
+    Returns
+    -------
+    h5py.Dataset
+        The new one, or the same.
     """
     if len(dataset) or not dataset.chunks or dataset.attrs:
-        return
+        return dataset
     rows = chunk_rows(math.prod(dataset.shape[1:]) * dataset.dtype.itemsize, n_rows)
     if rows >= dataset.chunks[0]:
-        return
+        return dataset
     plist = dataset.id.get_create_plist()
     plist.set_chunk((rows, *dataset.chunks[1:]))
     parent, name = dataset.parent, dataset.name
     kind, space = dataset.id.get_type(), dataset.id.get_space()
     del parent[name]
-    h5py.h5d.create(parent.id, name.encode(), kind, space, plist)
+    return h5py.Dataset(h5py.h5d.create(parent.id, name.encode(), kind, space, plist))
 
 
 def append_rows(dataset: h5py.Dataset, start: int, rows: NDArray[Any]) -> None:
