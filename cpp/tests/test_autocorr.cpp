@@ -103,6 +103,7 @@ TEST_CASE("the transform is that of its definition, in every kernel and at every
             for (double& value : given) value = std::normal_distribution<double>()(random);
             Rows rows(n);
             std::copy(given.begin(), given.end(), rows.data());
+            kernel->turn(plan.twiddles(), 0, block, rows.data());
             kernel->forward(plan.twiddles(), rows.data());
             const std::vector<std::size_t> frequencies = plan.frequencies();
             REQUIRE(frequencies.size() == n);

@@ -4,6 +4,11 @@
 #include <iterator>
 
 namespace drawstore::autocorr {
+namespace {
+
+constexpr std::size_t tile_rows = 64;  // that stay in the nearest cache
+
+}  // namespace
 
 Batch::Batch(Real type, std::ptrdiff_t stride) noexcept : type_(type) { sources_.stride = stride; }
 
@@ -38,13 +43,11 @@ Sources Batch::present(std::size_t row) const noexcept {
         sources.scale[i] = 0;
         sources.shift[i] = 0;
     }
-    constexpr auto size = static_cast<std::ptrdiff_t>(sizeof(double));
-    for (std::size_t part = 0; part < 2; ++part) {
-        const std::byte* const* const at = sources.at + part * lanes;
-        sources.adjacent[part] = type_ == Real::float64;
-        for (std::size_t l = 1; l < lanes; ++l) {
-            if (at[l] - at[l - 1] != size) sources.adjacent[part] = false;
-        }
+    sources.adjacent = type_ == Real::float64;
+    for (std::size_t i = 0; i < row_width; ++i) {
+        const std::byte* const neighbour =
+            sources.at[i / lanes * lanes] + i % lanes * sizeof(double);
+        if (sources.at[i] != neighbour) sources.adjacent = false;
     }
     return sources;
 }
@@ -66,19 +69,27 @@ void Batch::pack_differences(const Kernel& kernel, std::size_t first_row, std::s
     kernel.pack[static_cast<std::size_t>(type_)](sources, first_row, n_rows, out);
 }
 
-bool Batch::pack_padded(const Kernel& kernel, std::size_t first_row, std::size_t n_rows,
-                        double* out) const noexcept {
-    const std::size_t end = this->n_rows();
+bool Batch::transform(const Kernel& kernel, const Twiddles& twiddles, std::size_t first_row,
+                      double* rows) const noexcept {
+    const std::size_t end = std::min(first_row + twiddles.block, n_rows());
     if (first_row >= end) return false;
-    const std::size_t stop = first_row + n_rows;
-    std::size_t row = first_row;
-    while (row < std::min(stop, end)) {
-        const std::size_t piece = std::min(stop, next_end(row)) - row;
-        pack(kernel, row, piece, out);
-        out += piece * row_width;
-        row += piece;
+    for (std::size_t row = first_row; row < end;) {
+        const Sources sources = present(row);
+        const std::size_t piece_end = std::min(end, next_end(row));
+        while (row < piece_end) {
+            const std::size_t start = row - first_row;
+            const std::size_t n = std::min(tile_rows, piece_end - row);
+            kernel.pack[static_cast<std::size_t>(type_)](sources, row, n, rows + start * row_width);
+            kernel.turn(twiddles, start, n, rows);
+            row += n;
+        }
     }
-    std::fill_n(out, (stop - row) * row_width, 0.0);
+    const std::size_t n_written = end - first_row;
+    for (std::size_t half = 0; half < 2; ++half) {
+        std::fill(rows + (half * twiddles.block + n_written) * row_width,
+                  rows + (half + 1) * twiddles.block * row_width, 0.0);
+    }
+    kernel.forward(twiddles, rows);
     return true;
 }
 

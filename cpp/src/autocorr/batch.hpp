@@ -49,10 +49,10 @@ class Batch {
     void pack_differences(const Kernel& kernel, std::size_t first_row, std::size_t n_rows,
                           double* out) const noexcept;
 
-    // Writes any rows, with zeros where a column has ended; false, and nothing written, where all
-    // have. The numbers must be finite.
-    bool pack_padded(const Kernel& kernel, std::size_t first_row, std::size_t n_rows,
-                     double* out) const noexcept;
+    // Writes a block of rows from first_row on, with zeros where a column has ended, and transforms
+    // it; false, and nothing written, where all have ended. The numbers must be finite.
+    bool transform(const Kernel& kernel, const Twiddles& twiddles, std::size_t first_row,
+                   double* rows) const noexcept;
 
   private:
     Sources present(std::size_t row) const noexcept;

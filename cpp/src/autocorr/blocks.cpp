@@ -84,7 +84,6 @@ class BlockedCorrelation {
 
   private:
     Batch batch(std::size_t index) const;
-    bool transform(const Batch& batch, std::size_t block, double* rows) const;
 
     const Kernel& kernel_;
     const EnsembleView& draws_;
@@ -123,12 +122,6 @@ Batch BlockedCorrelation::batch(std::size_t index) const {
     return batch;
 }
 
-bool BlockedCorrelation::transform(const Batch& batch, std::size_t block, double* rows) const {
-    if (!batch.pack_padded(kernel_, block * plan_.block(), plan_.block(), rows)) return false;
-    kernel_.forward(plan_.twiddles(), rows);
-    return true;
-}
-
 void BlockedCorrelation::add_batch(std::size_t index, Workspace& workspace,
                                    Spectra& spectra) const {
     const Batch batch = this->batch(index);
@@ -136,9 +129,9 @@ void BlockedCorrelation::add_batch(std::size_t index, Workspace& workspace,
     double* next = workspace.next.data();
     double* const spectrum = workspace.spectrum.data();
     std::fill_n(spectrum, plan_.n_rows() * row_width, 0.0);
-    bool more = transform(batch, 0, z);
+    bool more = batch.transform(kernel_, plan_.twiddles(), 0, z);
     for (std::size_t block = 1; more && block <= layout_.segment_blocks; ++block) {
-        more = transform(batch, block, next);
+        more = batch.transform(kernel_, plan_.twiddles(), block * plan_.block(), next);
         kernel_.correlate(plan_.block(), z, more ? next : nullptr, spectrum);
         std::swap(z, next);
     }

@@ -32,6 +32,10 @@ ALWAYS_INLINE Vector load_unaligned(const double* p) {
 }
 ALWAYS_INLINE void store(double* p, Vector v) { *reinterpret_cast<Vector*>(p) = v; }
 
+ALWAYS_INLINE void store_unaligned(double* p, Vector v) {
+    *reinterpret_cast<UnalignedVector*>(p) = v;
+}
+
 struct Complex {
     Vector re, im;
 };
@@ -190,18 +194,21 @@ unsigned log2_of(std::size_t power) {
     return log;
 }
 
-void forward(const Twiddles& twiddles, double* rows) {
+void turn(const Twiddles& twiddles, std::size_t start, std::size_t n_rows, double* rows) {
     const std::size_t half = twiddles.block * row_width;
-    for (std::size_t j = 0; j < twiddles.block; ++j) {
+    for (std::size_t j = start; j < start + n_rows; ++j) {
         double* const x = rows + j * row_width;
-        const Root w = root(twiddles.padding + 2 * j);
+        const Root w = root(twiddles.turns + 2 * j);
         for (std::size_t l = 0; l < lanes; l += width) {
             store_complex(x + half + l, load_complex(x + l) * w);
         }
     }
+}
+
+void forward(const Twiddles& twiddles, double* rows) {
     const unsigned log_n = log2_of(twiddles.block);
     transform(twiddles, rows, log_n);
-    transform(twiddles, rows + half, log_n);
+    transform(twiddles, rows + twiddles.block * row_width, log_n);
 }
 
 void inverse(const Twiddles& twiddles, double* rows) {
@@ -211,7 +218,7 @@ void inverse(const Twiddles& twiddles, double* rows) {
     transform_back(twiddles, rows + half, log_n);
     for (std::size_t j = 0; j < twiddles.block; ++j) {
         double* const x = rows + j * row_width;
-        const Root w = conj(root(twiddles.padding + 2 * j));
+        const Root w = conj(root(twiddles.turns + 2 * j));
         for (std::size_t l = 0; l < lanes; l += width) {
             store_complex(x + l, load_complex(x + l) + load_complex(x + half + l) * w);
         }
@@ -258,26 +265,33 @@ ALWAYS_INLINE const T* number(const std::byte* at) {
     return reinterpret_cast<const T*>(at);
 }
 
-// The real parts of rows, or the imaginary ones.
-void pack_adjacent(const Sources& sources, std::size_t part, std::size_t first_row,
-                   std::size_t n_rows, double* out) {
-    const std::size_t first = part * lanes;
-    double reference[lanes];
-    for (std::size_t l = 0; l < lanes; ++l)
-        reference[l] = *number<double>(sources.reference[first + l]);
-    const std::byte* at =
-        sources.at[first] + static_cast<std::ptrdiff_t>(first_row) * sources.stride;
-    const std::ptrdiff_t ahead = 16 * sources.stride;
+// How far ahead memory is asked for.
+constexpr std::ptrdiff_t prefetched_rows = 32;
+
+void pack_adjacent(const Sources& sources, std::size_t first_row, std::size_t n_rows, double* out) {
+    double reference[row_width];
+    for (std::size_t i = 0; i < row_width; ++i) {
+        reference[i] = *number<double>(sources.reference[i]);
+    }
+    const auto start = static_cast<std::ptrdiff_t>(first_row) * sources.stride;
+    const std::byte* re = sources.at[0] + start;
+    const std::byte* im = sources.at[lanes] + start;
+    const std::ptrdiff_t ahead = prefetched_rows * sources.stride;
+    const auto put = [&](std::size_t i, const double* from) {
+        const Vector difference = load_unaligned(from) - load_unaligned(reference + i);
+        store(out + i,
+              difference * load_unaligned(sources.scale + i) + load_unaligned(sources.shift + i));
+    };
     for (std::size_t t = 0; t < n_rows; ++t) {
-        PREFETCH(at + ahead);
+        PREFETCH(re + ahead);
+        PREFETCH(im + ahead);
         for (std::size_t l = 0; l < lanes; l += width) {
-            const Vector x = load_unaligned(number<double>(at) + l);
-            const Vector difference = x - load_unaligned(reference + l);
-            store(out + t * row_width + first + l,
-                  difference * load_unaligned(sources.scale + first + l) +
-                      load_unaligned(sources.shift + first + l));
+            put(l, number<double>(re) + l);
+            put(lanes + l, number<double>(im) + l);
         }
-        at += sources.stride;
+        re += sources.stride;
+        im += sources.stride;
+        out += row_width;
     }
 }
 
@@ -303,36 +317,38 @@ void pack_column(const Sources& sources, std::size_t column, std::size_t first_r
 
 template <class T>
 void pack(const Sources& sources, std::size_t first_row, std::size_t n_rows, double* out) {
-    for (std::size_t part = 0; part < 2; ++part) {
-        if constexpr (is_double<T>) {
-            if (sources.adjacent[part]) {
-                pack_adjacent(sources, part, first_row, n_rows, out);
-                continue;
-            }
-        }
-        for (std::size_t l = 0; l < lanes; ++l) {
-            pack_column<T>(sources, part * lanes + l, first_row, n_rows, out);
-        }
+    if constexpr (is_double<T>) {
+        if (sources.adjacent) return pack_adjacent(sources, first_row, n_rows, out);
+    }
+    for (std::size_t i = 0; i < row_width; ++i) {
+        pack_column<T>(sources, i, first_row, n_rows, out);
     }
 }
 
 void sums(const double* rows, std::size_t n_rows, double* sum, double* squares) {
-    for (std::size_t i = 0; i < row_width; i += width) {
-        Vector s{};
-        Vector q{};
-        for (std::size_t t = 0; t < n_rows; ++t) {
-            const Vector x = load(rows + t * row_width + i);
-            s = s + x;
-            q = q + x * x;
+    constexpr std::size_t n_vectors = row_width / width;
+    Vector s[n_vectors] = {};
+    Vector q[n_vectors] = {};
+    for (std::size_t t = 0; t < n_rows; ++t) {
+        for (std::size_t i = 0; i < n_vectors; ++i) {
+            const Vector x = load(rows + t * row_width + i * width);
+            s[i] = s[i] + x;
+            q[i] = q[i] + x * x;
         }
-        *reinterpret_cast<UnalignedVector*>(sum + i) = s;
-        *reinterpret_cast<UnalignedVector*>(squares + i) = q;
+    }
+    for (std::size_t i = 0; i < n_vectors; ++i) {
+        store_unaligned(sum + i * width, s[i]);
+        store_unaligned(squares + i * width, q[i]);
     }
 }
 
 }  // namespace
 
-const Kernel DRAWSTORE_KERNEL = {
-    {&pack<float>, &pack<double>, &pack<long double>}, &sums, &forward, &inverse, &correlate};
+const Kernel DRAWSTORE_KERNEL = {{&pack<float>, &pack<double>, &pack<long double>},
+                                 &turn,
+                                 &sums,
+                                 &forward,
+                                 &inverse,
+                                 &correlate};
 
 }  // namespace drawstore::autocorr

@@ -17,9 +17,9 @@ constexpr std::size_t row_alignment = 64;     // bytes
 
 // Powers of w(n) = exp(-2πi/n) for transforms of 2·block rows; a complex number is two doubles.
 struct Twiddles {
-    std::size_t block = 0;            // a power of two
-    const double* padding = nullptr;  // w(2·block)^j for j < block
-    const double* passes[64] = {};    // [log2(n)]: w(n)^j, w(n)^2j and w(n)^3j for j < n/4
+    std::size_t block = 0;          // a power of two
+    const double* turns = nullptr;  // w(2·block)^j for j < block
+    const double* passes[64] = {};  // [log2(n)]: w(n)^j, w(n)^2j and w(n)^3j for j < n/4
 };
 
 // Where the numbers of a row come from: one address for each column, the same stride for all.
@@ -31,19 +31,23 @@ struct Sources {
     const std::byte* reference[row_width] = {};
     double scale[row_width] = {};
     double shift[row_width] = {};
-    // Whether the real parts lie side by side in memory, and the imaginary ones.
-    bool adjacent[2] = {};
+    // Whether the real parts lie side by side in memory, and so the imaginary ones.
+    bool adjacent = false;
 };
 
 struct Kernel {
     // Writes `n_rows` rows from `first_row` of the sources on; by type of number, as `Real` counts.
     void (*pack[3])(const Sources& sources, std::size_t first_row, std::size_t n_rows, double* out);
 
+    // Writes to row `start + block` and those after it the product of `n_rows` rows from `start` on
+    // with their roots. As the second half of what is transformed is zero, that is the first step.
+    void (*turn)(const Twiddles& twiddles, std::size_t start, std::size_t n_rows, double* rows);
+
     // Sum and sum of squares of each column.
     void (*sums)(const double* rows, std::size_t n_rows, double* sum, double* squares);
 
-    // Transforms `block` rows, followed by as many zeros that need not be there, in place into
-    // 2·block rows: first the even frequencies, then the odd ones, each digit-reversed.
+    // Transforms `block` rows that were turned, and as many zeros after them, in place into 2·block
+    // rows: first the even frequencies, then the odd ones, each digit-reversed.
     void (*forward)(const Twiddles& twiddles, double* rows);
 
     // Transforms 2·block rows back, without the factor 1/(2·block). Only the first half of the

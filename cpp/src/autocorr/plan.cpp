@@ -33,7 +33,7 @@ Plan::Plan(std::size_t block) {
             for (std::size_t power = 1; power < 4; ++power) put(roots[j * power * step]);
         }
     }
-    twiddles_.padding = numbers_.data();
+    twiddles_.turns = numbers_.data();
     int log_size = std::countr_zero(block);
     for (const std::size_t start : starts) {
         twiddles_.passes[log_size] = numbers_.data() + start;

@@ -78,8 +78,7 @@ class WholeCorrelation {
 
     // Adds the power spectrum of a batch whose columns are two series, dealt out.
     void add(const Batch& batch) {
-        batch.pack_padded(kernel_, 0, plan_.block(), rows_.data());
-        kernel_.forward(plan_.twiddles(), rows_.data());
+        batch.transform(kernel_, plan_.twiddles(), 0, rows_.data());
         for (std::size_t i = 0; i < plan_.n_rows(); ++i) {
             const double* const row = rows_.data() + i * row_width;
             Across turn;
