@@ -369,6 +369,25 @@ class TestDictsThatChange:
         assert backend.iteration == saved + 2
 
 
+@pytest.mark.parametrize("kind", ["float", "dict", "none"])
+def test_steps_that_nobody_announced(tmp_path, kind):
+    blobs = {
+        "float": np.arange(12.0),
+        "dict": np.array([{"energy": 1.0}] * SHAPE[0], dtype=object),
+        "none": None,
+    }[kind]
+    with HDFBackend(tmp_path / "chain.h5") as backend:
+        backend.reset(*SHAPE)
+        backend.grow(5, blobs)
+    for i in range(2):
+        with HDFBackend(tmp_path / "chain.h5") as backend:
+            backend.save_step(*step(i, blobs=blobs))
+            assert backend.iteration == i + 1
+            assert backend.has_blobs() == (kind != "none")
+    with HDFBackend(tmp_path / "chain.h5") as backend, pytest.raises(ValueError, match="blobs"):
+        backend.save_step(*step(2, blobs=None if kind != "none" else np.zeros(SHAPE[0])))
+
+
 class TestStrings:
     @pytest.mark.parametrize("in_dicts", [False, True])
     def test_that_grow_longer(self, backend, in_dicts):

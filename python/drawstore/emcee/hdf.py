@@ -128,18 +128,10 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
         BlockingIOError
             Where another process is writing to the file.
         """
-        self._check_writable()
         count = step_count(ngrow)
-        blobs = None if blobs is None else np.asarray(blobs)
-        layout = None if blobs is None else layout_of(blobs)
-        run = self._own(layout)
-        try:
-            if not run.accept(blobs):
-                run.discard()  # nothing was saved yet
-                run = self._own(layout)
-            run.announce(count)
-        finally:
-            run.finish_if_complete()
+        run = self._take(blobs)
+        run.announce(count)
+        run.finish_if_complete()
 
     def save_step(self, state: Any, accepted: NDArray[Any]) -> None:
         """Save one step.
@@ -161,8 +153,7 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
         while True:
             run = self._run
             if run is None or run.finished:
-                self._check_writable()
-                run = self._own(None)
+                run = self._take(state.blobs)
             is_due = run.record(state, accepted)
             if run.took_last():
                 break
@@ -409,6 +400,21 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
         run = find_run(self._path(), self._group_path())
         if run is not None and run is not self._run:
             self._attach(run)
+        return run
+
+    def _take(self, blobs: NDArray[Any] | None) -> Run:
+        """Become the writer of the run, whose next steps have such blobs."""
+        self._check_writable()
+        blobs = None if blobs is None else np.asarray(blobs)
+        layout = None if blobs is None else layout_of(blobs)
+        run = self._own(layout)
+        try:
+            if not run.accept(blobs):
+                run.discard()  # nothing was saved yet
+                run = self._own(layout)
+        except BaseException:
+            run.finish_if_complete()
+            raise
         return run
 
     def _own(self, layout: Any) -> Run:

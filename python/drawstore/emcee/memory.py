@@ -305,8 +305,11 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
             _INTERNAL if vars(self).get("save_step") is self._record else _INTERNAL - {"save_step"}
         )
         state = {name: value for name, value in vars(self).items() if name not in ours}
+        # Rows that the user filled in place may lie beyond those that we saved.
+        count = self._assigned.get("iteration", 0)
+        steps = self._steps
         state["_held"] = {
-            "steps": None if self._steps is None else self._steps.contents(),
+            "steps": None if steps is None else steps.contents(max(len(steps), count)),
             "assigned": self._assigned,
             "accepted": self._recorder.accepted,
             "random_state": self._recorder.random_state,

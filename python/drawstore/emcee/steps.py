@@ -105,10 +105,10 @@ class Steps:
                     self._objects.place(step, row)
         self.buffer.extend(rows)
 
-    def contents(self) -> dict[str, Any]:
-        """Give all that `of` needs to make the same again, as views."""
-        rows = {name: self.room(name) for name in ("chain", "log_prob", "blobs")}
-        saved = {name: None if row is None else row[: len(self)] for name, row in rows.items()}
+    def contents(self, count: int) -> dict[str, Any]:
+        """Give all that `of` needs to make the first steps again, as views."""
+        rooms = {name: self.room(name) for name in ("chain", "log_prob", "blobs")}
+        saved = {name: None if room is None else room[:count] for name, room in rooms.items()}
         return {"made_of": self._made_of, "announced": self.announced, "saved": saved}
 
     @classmethod
