@@ -27,13 +27,13 @@ def chunk_rows(row_bytes: int, n_rows: int | None = None) -> int:
     row_bytes : int
         Bytes of one row.
     n_rows : int, optional
-        Rows that are expected in all; the chunks are made to end with the last of them.
+        Rows that are expected in all. The chunks, at least four, are made to end with the last.
     """
     most = max(1, _CHUNK_BYTES // max(1, row_bytes))
     if n_rows is None:
         return most
     least = max(1, _LEAST_CHUNK_BYTES // max(1, row_bytes))
-    return max(least, math.ceil(n_rows / math.ceil(n_rows / most)))
+    return max(least, math.ceil(n_rows / max(4, math.ceil(n_rows / most))))
 
 
 def fit_chunks(dataset: h5py.Dataset, n_rows: int) -> h5py.Dataset:
@@ -72,8 +72,10 @@ def append_rows(dataset: h5py.Dataset, start: int, rows: NDArray[Any]) -> None:
 
     A compressed chunk that is written again each time it has grown would leave its old copies in
     the file, so the last chunk, while it grows, lies there as it is; its checksum is kept. HDF5
-    marks such a chunk by its filter mask, and every reader knows what to do. HDF5 itself remembers
-    the mask it saw last, so a dataset is appended to once each time its file is opened.
+    marks such a chunk by its filter mask, and every reader knows what to do. When it is full and
+    the next one begins, it is compressed to another place, and the next one grows in its place:
+    HDF5 forgets free space when a file is closed. HDF5 also remembers the mask it saw last, so a
+    dataset is appended to once each time its file is opened.
 
     Parameters
     ----------
@@ -95,17 +97,26 @@ def append_rows(dataset: h5py.Dataset, start: int, rows: NDArray[Any]) -> None:
         return
     per_chunk = dataset.chunks[0]
     begun = start % per_chunk
+    if raw.compresses and not begun and start and raw.holds(start - per_chunk):
+        begun = per_chunk
     if begun:
         rows = np.concatenate([dataset[start - begun : start], rows])
         start -= begun
-    whole = len(rows) // per_chunk * per_chunk
-    if whole and raw.compresses:
-        dataset[start : start + whole] = rows[:whole]
-    else:
-        for i in range(0, whole, per_chunk):
+    if not raw.compresses:
+        for i in range(0, len(rows), per_chunk):
             raw.write(start + i, rows[i : i + per_chunk])
+        return
+    if begun and len(rows) <= per_chunk:
+        raw.write(start, rows)
+        return
+    whole = len(rows) // per_chunk * per_chunk
+    if begun:
+        dataset.resize(start, axis=0)
+        dataset.resize(stop, axis=0)
     if whole < len(rows):
         raw.write(start + whole, rows[whole:])
+    if whole:
+        dataset[start : start + whole] = rows[:whole]
 
 
 def overwrite(dataset: h5py.Dataset, values: NDArray[Any]) -> None:
@@ -206,6 +217,11 @@ class _RawChunks:
     def readable(self) -> bool:
         """Whether chunks lie in the file as in memory, and hold whole rows."""
         return not self.compresses and self._chunks[1:] == self._shape[1:]
+
+    def holds(self, start: int) -> bool:
+        """Whether the chunk that begins at row ``start`` lies in the file past its compression."""
+        info = self._id.get_chunk_info_by_coord((start, *(0 for _ in self._chunks[1:])))
+        return bool(info.filter_mask)
 
     def read(self, start: int) -> NDArray[Any] | None:
         """Read the chunk that begins at row ``start``; its memory is used again by the next read.
