@@ -7,7 +7,7 @@ import emcee
 import numpy as np
 import pytest
 
-from drawstore.emcee import Backend
+from drawstore.emcee import Backend, TempHDFBackend
 from emcee_runs import (
     SHAPE,
     assert_same_array,
@@ -265,15 +265,19 @@ class TestGrow:
         backend.save_step(*step(5))
         assert_same_backend(backend, filled(emcee.backends.Backend, steps=6))
 
-    @pytest.mark.parametrize("number", [2.0, "3", None])
-    def test_not_whole(self, number):
-        backend = filled(Backend)
-        with pytest.raises(TypeError, match="whole number"):
-            backend.grow(number, None)
-
-    def test_negative(self):
-        with pytest.raises(ValueError, match="negative"):
-            filled(Backend).grow(-1, None)
+    @pytest.mark.parametrize("cls", [Backend, TempHDFBackend])
+    @pytest.mark.parametrize(
+        ("number", "error"),
+        [(2.0, TypeError), ("3", TypeError), (None, TypeError), (-1, ValueError)],
+    )
+    def test_what_is_no_number_of_steps(self, cls, number, error):
+        with cls() as backend:
+            run(backend, 2)
+            with pytest.raises(error, match="the number of steps is"):
+                backend.grow(number, None)
+            backend.grow(np.uint8(3), None)
+            backend.save_step(*step(0))
+            assert backend.iteration == 3
 
     @BOTH
     def test_no_steps(self, cls):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import weakref
-from typing import Any, Self, SupportsIndex
+from typing import Any, SupportsIndex
 
 import emcee.backends
 import numpy as np
@@ -36,13 +36,8 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
     _assigned: dict[str, Any]  # arrays put in place of ours, until the next step is to be saved
     _recorder: StepRecorder
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make one that holds nothing, also for subclasses that do not call our constructor."""
-        self: Self = super().__new__(cls)
-        self._hold_nothing()
-        return self
-
     def __init__(self, dtype: DTypeLike | None = None) -> None:
+        self._hold_nothing()
         self.initialized = False
         self.dtype = np.float64 if dtype is None else dtype
 
@@ -54,6 +49,8 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
         nwalkers, ndim : int
             Walkers of the ensemble, and parameters.
         """
+        if not hasattr(self, "_recorder"):  # a subclass may not call our constructor
+            self._hold_nothing()
         self.nwalkers = int(nwalkers)
         self.ndim = int(ndim)
         self._begin(Steps(self.dtype, self.nwalkers, self.ndim, None))
@@ -318,7 +315,7 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         held = state.pop("_held")
-        self._hold_nothing()  # for pickles of protocols 0 and 1, which do not call __new__
+        self._hold_nothing()
         self.__dict__.update(state)
         if held["steps"] is not None:
             self._begin(Steps.of(held["steps"]))
