@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import os
 import sys
 import threading
@@ -22,7 +23,7 @@ class Task(Protocol):
         Parameters
         ----------
         cancelled : callable
-            True when the thread is to come back soon, because the process is about to fork.
+            True when the thread is to come back soon, because the process forks or ends.
 
         Returns
         -------
@@ -66,8 +67,12 @@ class _Drain:
 
     def _start(self) -> None:
         if self._thread is None and self._due and not self._parked and not self._ending:
-            self._thread = threading.Thread(target=self._run, name="drawstore", daemon=True)
-            self._thread.start()
+            thread = threading.Thread(target=self._run, name="drawstore", daemon=True)
+            # Refused while the interpreter ends, when all is delivered anyway, and where there
+            # are too many threads: then the next step tries again.
+            with contextlib.suppress(RuntimeError):
+                thread.start()
+                self._thread = thread
 
     def _run(self) -> None:
         while True:
@@ -81,7 +86,7 @@ class _Drain:
                     self._changed.wait(wait)
                     continue
                 del self._due[task]
-            again = task.drain(lambda: self._parked > 0)
+            again = task.drain(lambda: self._parked > 0 or self._ending)
             if again is not None:
                 self.schedule(task, again)
 

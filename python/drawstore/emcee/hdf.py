@@ -19,7 +19,7 @@ from drawstore.hdf5.redo import redo_path
 from drawstore.hdf5.store_file import store_file
 
 from .blobs import decode_dicts, layout_of
-from .layout import Stored, create_group, emcee_group, read_steps
+from .layout import Stored, create_group, emcee_group, holds_only, read_steps
 from .run import Run, find_run, start_run
 from .steps import step_count
 from .tau import autocorr_time
@@ -106,6 +106,9 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
                     self.compression_opts,
                 ),
                 timeout=_PATIENCE,
+                create=True,
+                # HDF5 would not give the space of deleted steps back to the next open.
+                replaces=lambda opened: holds_only(opened, self._group_path()),
             ):
                 raise BlockingIOError(_held(self.filename))
 

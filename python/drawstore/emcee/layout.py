@@ -21,6 +21,7 @@ __all__ = [
     "check_storable",
     "create_group",
     "emcee_group",
+    "holds_only",
     "read_steps",
 ]
 
@@ -107,6 +108,16 @@ def is_emcee_group(found: Any) -> bool:
         isinstance(found, h5py.Group)
         and {"chain", "log_prob", "accepted"} <= found.keys()
         and {"iteration", "nwalkers", "ndim", "has_blobs"} <= found.attrs.keys()
+    )
+
+
+def holds_only(file: h5py.File, name: str) -> bool:
+    """Whether there is nothing in a file but the run of this name."""
+    return (
+        list(file) == [name]
+        and is_emcee_group(file.get(name))
+        and not len(file.attrs)
+        and file.userblock_size == 0
     )
 
 

@@ -8,6 +8,7 @@ import math
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable
 from typing import Any
@@ -38,6 +39,7 @@ _END_WAIT = 2.0  # seconds that the last announced step waits for a reader of th
 _EXIT_WAIT = 60.0
 _RETRY = 1.0
 _BUSY = 0.02
+_IDLE = 1.0  # how often a run whose announced steps do not come asks whether anyone still holds it
 
 
 class Run:
@@ -80,7 +82,6 @@ class Run:
         self._pid = os.getpid()
         self.handles: weakref.WeakSet[Any] = weakref.WeakSet()
         self.finished = False
-        self.error: BaseException | None = None
         self._delivering = threading.RLock()  # one thread delivers at a time
         self._state = threading.Lock()  # what is delivered; held for moments
 
@@ -112,6 +113,9 @@ class Run:
         self.record = self._recorder.save_step
         self._delivered = 0
         self._announced = 0
+        self._attempted = 0  # rows up to here may be in the file after an attempt that failed
+        self._discarded = False
+        self._warned = ""
 
     # What the sampler calls.
 
@@ -120,6 +124,8 @@ class Run:
         with self._state:
             self._announced = max(self._announced, len(self._ring) + steps)
             self._recorder.notify_at = 0
+        if steps > 0:
+            drain.schedule(self, _IDLE)
 
     def accept(self, blobs: NDArray[Any] | None) -> bool:
         """Check that steps with such blobs may follow.
@@ -162,6 +168,7 @@ class Run:
         rows = len(self._ring)
         if self._announced and rows >= self._announced:
             self._recorder.notify_at = 0
+            drain.schedule(self, _RETRY)
             if not self.deliver(timeout=_END_WAIT):
                 drain.schedule(self, _BUSY)
             return
@@ -200,7 +207,10 @@ class Run:
         parts = []
         if start < border:
             with self.file.reading() as file:
-                parts.append(read_steps(emcee_group(file, self.name), key, start, border, step))
+                group = emcee_group(file, self.name, self.file.path)
+                if group.attrs["iteration"] < border:
+                    raise self._conflict(group, border)
+                parts.append(read_steps(group, key, start, border, step))
         following = range(start, max(start, base + stop), step)
         first = next((i for i in following if i >= border), None)
         if first is not None:
@@ -246,14 +256,18 @@ class Run:
             Where the file cannot be written; the steps stay in memory.
         """
         end = len(self._ring)
+        latest = time.monotonic() + timeout
         if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
             return False
         try:
             while not self.finished and self._delivered < end:
                 start = self._delivered
                 stop = min(end, start + self._block_rows)
-                block = functools.partial(self._write, start=start, stop=stop)
-                if not self.file.update(block, timeout=timeout, cancelled=cancelled):
+                if not self.file.update(
+                    functools.partial(self._write, start=start, stop=stop),
+                    timeout=max(0.0, latest - time.monotonic()),
+                    cancelled=lambda: self._discarded or (cancelled is not None and cancelled()),
+                ):
                     return False
                 with self._state:
                     self._delivered = stop
@@ -262,24 +276,23 @@ class Run:
                     self._other_states.pop(i, None)
                     if self._objects is not None:
                         del self._objects[i]
-                self.error = None
-                self.finish_if_complete()
+            self.finish_if_complete()
             return True
-        except BaseException as error:
-            self.error = error
-            raise
         finally:
             self._delivering.release()
 
     def _write(self, file: h5py.File, start: int, stop: int) -> None:
         group = emcee_group(file, self.name, self.file.path)
-        first = self.stored.iteration + start
-        if group.attrs["iteration"] != first:
-            raise RuntimeError(
-                f"{self.file.path!r}, group {self.name!r}: another program changed the run, which "
-                f"has {group.attrs['iteration']} steps where {first} were written. Its steps were "
-                "left as they are; read yours with get_chain() and save them to another file"
-            )
+        base, found = self.stored.iteration, int(group.attrs["iteration"])
+        if found == base + self._attempted:
+            start = self._attempted
+        ours = (self.stored.nwalkers, self.stored.ndim)
+        if found != base + start or (group.attrs["nwalkers"], group.attrs["ndim"]) != ours:
+            raise self._conflict(group, base + start)
+        self._attempted = stop
+        if start == stop:
+            return
+        first = base + start
         keys = ["chain", "log_prob", *(["blobs"] if self.blobs is not None else [])]
         self._other_states.update(self._recorder.take_other_states())
         append_steps(
@@ -291,6 +304,15 @@ class Run:
             self._ring.get_draws("accepted", slice(stop - 1, stop))[0],
             self._state_after(stop - 1),
             *self._compression,
+        )
+
+    def _conflict(self, group: h5py.Group, expected: int) -> RuntimeError:
+        held = len(self._ring) - self._delivered
+        return RuntimeError(
+            f"{self.file.path!r}, group {self.name!r}: another program changed the run, which has "
+            f"{group.attrs['iteration']} steps where {expected} were written. What it wrote is "
+            f"left as it is. The last {held} of your steps are in memory until reset() or close(): "
+            f"get_chain(discard={self.stored.iteration + self._delivered}) reads them"
         )
 
     def _state_after(self, row: int) -> Any:
@@ -339,8 +361,15 @@ class Run:
         ------
         TimeoutError
             Where another program holds the file for longer than ``timeout`` seconds.
+        RuntimeError
+            Where another program changed the run; what was not written is given up.
         """
-        if not self.deliver(timeout):
+        try:
+            delivered = self.deliver(timeout)
+        except RuntimeError:
+            self.discard()
+            raise
+        if not delivered:
             waiting = len(self._ring) - self._delivered
             raise TimeoutError(
                 f"{waiting} steps are not in {self.file.path!r} yet, because another program holds "
@@ -359,6 +388,7 @@ class Run:
 
     def discard(self) -> None:
         """Forget the steps that wait, because the run starts again."""
+        self._discarded = True
         with self._delivering:
             with self._state:
                 if self.finished:
@@ -377,12 +407,17 @@ class Run:
             if not self.deliver(cancelled=cancelled):
                 return _BUSY
         except Exception as error:
-            logger.warning("steps wait in memory: %s", error)
+            if str(error) != self._warned:
+                self._warned = str(error)
+                logger.warning("steps wait in memory: %s", error)
             return _RETRY
         finally:
             self._delivering.release()
+        self._warned = ""
         self._recorder.notify_at = 0  # the next step tells of itself; or was it saved just now?
-        return self._flush_interval if len(self._ring) > self._delivered else None
+        if len(self._ring) > self._delivered:
+            return self._flush_interval
+        return None if self.finished else _IDLE
 
     def finish(self) -> None:
         if self.finished or self._pid != os.getpid():
@@ -390,7 +425,8 @@ class Run:
         try:
             self.close(_EXIT_WAIT)
         except Exception as error:
-            print(f"drawstore: {error}", file=sys.stderr)
+            waiting = len(self._ring) - self._delivered
+            print(f"drawstore: the last {waiting} steps are lost: {error}", file=sys.stderr)
 
 
 def _draw_bytes(variables: _Variables) -> int:

@@ -22,7 +22,9 @@ class CapturedFile(io.RawIOBase):
     Parameters
     ----------
     fd : int
-        The file, open for reading and writing; the caller keeps it, and nobody else writes to it.
+        The file, open; the caller keeps it, and nobody else writes to it.
+    name : str
+        Of the file, for messages.
 
     Attributes
     ----------
@@ -36,9 +38,11 @@ class CapturedFile(io.RawIOBase):
         What went wrong in a read or a write, where HDF5 would hide it.
     """
 
-    def __init__(self, fd: int) -> None:
+    def __init__(self, fd: int, name: str = "") -> None:
         self._fd = fd
+        self._name = name
         self._position = 0
+        self._kept = 1 << 62  # old bytes from here on are cut off
         self._aborted = False
         self.old_size = self.size = os.fstat(fd).st_size
         self.pages: dict[int, bytearray] = {}
@@ -46,6 +50,13 @@ class CapturedFile(io.RawIOBase):
         self.error: Exception | None = None
         # The first page that does not overlap the old file. In an empty one, all pages wait.
         self._behind = -(-self.old_size // PAGE) if self.old_size else 1 << 62
+
+    def __repr__(self) -> str:  # h5py takes it for the file's name
+        return self._name
+
+    def touch(self, number: int) -> None:
+        """Count a page as changed."""
+        self._page(number)
 
     def abort(self) -> None:
         """Ignore what is still written: the changes are given up."""
@@ -70,6 +81,7 @@ class CapturedFile(io.RawIOBase):
 
     def truncate(self, size: int | None = None) -> int:
         self.size = self._position if size is None else size
+        self._kept = min(self._kept, self.size)
         return self.size
 
     def readinto(self, buffer: Any) -> int:
@@ -98,9 +110,12 @@ class CapturedFile(io.RawIOBase):
     def _read(self, target: memoryview, offset: int) -> None:
         done = read_into(self._fd, target, offset)
         target[done:] = bytes(len(target) - done)
+        end = offset + len(target)
+        low, high = max(self._kept, offset), min(self._behind * PAGE, end)
+        if low < high:
+            target[low - offset : high - offset] = bytes(high - low)
         if not self.pages:
             return
-        end = offset + len(target)
         for number in range(offset // PAGE, min(-(-end // PAGE), self._behind)):
             page = self.pages.get(number)
             if page is not None:
@@ -127,6 +142,7 @@ class CapturedFile(io.RawIOBase):
     def _page(self, number: int) -> bytearray:
         page = self.pages.get(number)
         if page is None:
-            page = self.pages[number] = bytearray(PAGE)
-            read_into(self._fd, memoryview(page), number * PAGE)
+            page = bytearray(PAGE)
+            self._read(memoryview(page), number * PAGE)
+            self.pages[number] = page
         return page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["datasync", "open_binary", "read_into", "sync_directory", "write_at"]
+__all__ = ["datasync", "open_binary", "read_into", "reserve", "sync_directory", "write_at"]
 
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -41,6 +41,17 @@ def write_at(fd: int, data: memoryview | bytes | bytearray, offset: int) -> None
         else:  # pragma: no cover - Windows
             os.lseek(fd, offset + done, os.SEEK_SET)
             done += os.write(fd, view[done:])
+
+
+def reserve(fd: int, size: int) -> None:
+    """Make a file at least so long, with room on the disk for all of it."""
+    present = os.fstat(fd).st_size
+    if size <= present:
+        return
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(fd, present, size - present)
+    else:  # pragma: no cover - macOS, Windows
+        os.ftruncate(fd, size)
 
 
 def datasync(fd: int) -> None:

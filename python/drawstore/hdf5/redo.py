@@ -10,8 +10,10 @@ are to come, and its first bytes name the process.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import shutil
 import socket
 import struct
 import warnings
@@ -22,9 +24,9 @@ from drawstore._core import crc32c, sector_sums
 
 from .capture import PAGE, CapturedFile
 from .fileio import datasync, open_binary, read_into, sync_directory, write_at
-from .locks import pauses, try_lock
+from .locks import pauses, try_lock, unlock
 
-__all__ = ["Change", "RedoFile", "redo_path"]
+__all__ = ["Change", "RedoFile", "left_behind", "redo_path"]
 
 _MAGIC = b"drawredo"
 _VERSION = 1
@@ -32,7 +34,7 @@ _HOLDER = struct.Struct("<qH")  # process id, length of the host's name
 _HOLDER_AT = 0
 _HEADER = struct.Struct("<8sIIQ")  # magic, version, CRC-32C of the body, bytes of the body
 _HEADER_AT = 512
-_BODY = struct.Struct("<QQQ?7x")  # old size, new size, number of runs, pages behind the old end
+_BODY = struct.Struct("<QQQQ")  # old size, size when written, new size, number of runs
 _BODY_AT = 1024
 _RUN = struct.Struct("<QQ")  # offset, bytes
 _SECTOR = 512
@@ -49,19 +51,19 @@ class Change:
 
     Attributes
     ----------
-    old_size, new_size : int
-        Bytes of the file before and after.
-    behind : bool
-        Whether the bytes behind the old end are in the file already.
+    old_size, held_size, new_size : int
+        Bytes of the file before; with what is in it already behind the old end; and after.
     runs : list of (int, bytes)
-        Offset and new contents, in order.
+        Offset and new contents, in order. The first page is always among them: it tells of the
+        file's length, so whoever else makes the file longer or shorter changes it.
     old_sums : list of bytes
-        For each run, the CRC-32C of each of its old sectors of 512 bytes.
+        For each run, the CRC-32C of each of its old sectors of 512 bytes; bytes that were not
+        there count as zero.
     """
 
     old_size: int
+    held_size: int
     new_size: int
-    behind: bool
     runs: list[tuple[int, bytes]]
     old_sums: list[bytes]
 
@@ -70,26 +72,28 @@ class Change:
         """Collect what HDF5 did to a captured file: the pages that are not what they were."""
         runs: list[tuple[int, bytes]] = []
         sums: list[bytes] = []
+        captured.touch(0)
         for first, joined in _neighbours(captured.pages):
             start = first * PAGE
             data = b"".join(joined)[: max(0, captured.size - start)]
             old = _read(fd, start, len(data))
-            for low, high in _differing(old, data):
+            for low, high in _differing(old, data, start == 0):
                 runs.append((start + low, data[low:high]))
                 sums.append(sector_sums(old[low:high], _SECTOR))
-        return cls(captured.old_size, captured.size, captured.wrote_behind, runs, sums)
+        held_size = os.fstat(fd).st_size
+        return cls(captured.old_size, held_size, captured.size, runs, sums)
 
     def starts_from(self, fd: int) -> bool:
-        """Whether the file is still as it was before the change."""
-        return all(
+        """Whether the file is still as it was when the change was collected."""
+        return os.fstat(fd).st_size == self.held_size and all(
             sector_sums(_read(fd, start, len(data)), _SECTOR) == sums
             for (start, data), sums in zip(self.runs, self.old_sums, strict=True)
         )
 
     def belongs_to(self, fd: int) -> bool:
         """Whether the file is somewhere between the old state and the new one."""
-        size = os.fstat(fd).st_size
-        if size < min(self.old_size, self.new_size) or (self.behind and size < self.new_size):
+        low, high = sorted((self.held_size, self.new_size))
+        if not low <= os.fstat(fd).st_size <= high:
             return False
         for (start, data), sums in zip(self.runs, self.old_sums, strict=True):
             found = sector_sums(_read(fd, start, len(data)), _SECTOR)
@@ -108,7 +112,8 @@ class Change:
         datasync(fd)
 
     def encode(self) -> bytes:
-        parts = [_BODY.pack(self.old_size, self.new_size, len(self.runs), self.behind)]
+        sizes = self.old_size, self.held_size, self.new_size
+        parts = [_BODY.pack(*sizes, len(self.runs))]
         parts += [_RUN.pack(start, len(data)) for start, data in self.runs]
         for (_, data), sums in zip(self.runs, self.old_sums, strict=True):
             parts += [sums, data]
@@ -116,7 +121,7 @@ class Change:
 
     @classmethod
     def decode(cls, body: bytes) -> Change:
-        old_size, new_size, count, behind = _BODY.unpack_from(body)
+        old_size, held_size, new_size, count = _BODY.unpack_from(body)
         table = [_RUN.unpack_from(body, _BODY.size + i * _RUN.size) for i in range(count)]
         at = _BODY.size + count * _RUN.size
         runs, old_sums = [], []
@@ -125,7 +130,7 @@ class Change:
             old_sums.append(body[at : at + n_sums])
             runs.append((start, body[at + n_sums : at + n_sums + length]))
             at += n_sums + length
-        return cls(old_size, new_size, behind, runs, old_sums)
+        return cls(old_size, held_size, new_size, runs, old_sums)
 
 
 class RedoFile:
@@ -137,6 +142,11 @@ class RedoFile:
         The store.
     timeout : float
         Seconds to wait for another holder.
+
+    Attributes
+    ----------
+    pending : bool
+        Whether a change may be written down that the store does not have yet.
 
     Raises
     ------
@@ -160,6 +170,7 @@ class RedoFile:
                 f"{path!r} is being written by {holder}; waited {waited:.1f} s. "
                 "Wait until it ends, or write to another file",
             )
+        self.pending = True  # until `heal` has looked
         host = socket.gethostname().encode()[:256]
         write_at(fd, _HOLDER.pack(os.getpid(), len(host)) + host, _HOLDER_AT)
 
@@ -181,16 +192,29 @@ class RedoFile:
             return False
         return os.path.samestat(named, os.fstat(fd))
 
-    def heal(self) -> bool:
-        """Finish the change that a process which died has left, if there is one.
+    def heal(self, timeout: float = 60.0) -> bool:
+        """Finish a change that is written down, if there is one.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for those who have the store open.
 
         Returns
         -------
         bool
             Whether the store was changed.
+
+        Raises
+        ------
+        BlockingIOError
+            Where another program has the store open for longer.
+        OSError
+            Where another version of drawstore wrote the change down.
         """
         change = self._load()
         if change is None:
+            self.pending = False
             return False
         try:
             fd = open_binary(self._store, os.O_RDWR)
@@ -198,43 +222,33 @@ class RedoFile:
             self._set_aside("the file is gone")
             return False
         try:
-            for _ in pauses(60.0):
+            for waited in pauses(timeout):
                 if try_lock(fd):
                     break
             else:
                 raise BlockingIOError(
                     errno.EWOULDBLOCK,
                     f"{self._store!r} has to be repaired after a process died while it wrote, but "
-                    "another program holds it open; close that and try again",
+                    f"another program holds it open; waited {waited:.1f} s. Close that and try "
+                    "again",
                 )
             if not change.belongs_to(fd):
                 self._set_aside("the file was changed or replaced since")
                 return False
             change.apply(fd)
         finally:
+            unlock(fd)
             os.close(fd)
         self.clear()
         return True
 
     def _load(self) -> Change | None:
-        try:
-            header = _read(self._fd, _HEADER_AT, _HEADER.size)
-            magic, version, checksum, length = _HEADER.unpack(header)
-        except struct.error:
-            return None
-        if magic != _MAGIC or version != _VERSION:
-            return None
-        if length > os.fstat(self._fd).st_size:
-            return None
-        body = _read(self._fd, _BODY_AT, length)
-        return Change.decode(body) if crc32c(body) == checksum else None
+        return _load(self._fd, self._path)
 
     def _set_aside(self, reason: str) -> None:
         aside = f"{self._path}.set-aside"
-        os.replace(self._path, aside)
-        os.close(self._fd)
-        self._fd = self._open()
-        try_lock(self._fd)
+        shutil.copyfile(self._path, aside)
+        self.clear()
         warnings.warn(
             f"an unfinished change of {self._store!r} was not applied, because {reason}; "
             f"it is kept in {aside!r} and can be deleted",
@@ -247,28 +261,74 @@ class RedoFile:
         new = os.fstat(self._fd).st_size < _BODY_AT
         body = change.encode()
         header = _HEADER.pack(_MAGIC, _VERSION, crc32c(body), len(body))
-        write_at(self._fd, header.ljust(_BODY_AT - _HEADER_AT, b"\0") + body, _HEADER_AT)
-        datasync(self._fd)
+        self.pending = True
+        try:
+            write_at(self._fd, header.ljust(_BODY_AT - _HEADER_AT, b"\0") + body, _HEADER_AT)
+            datasync(self._fd)
+        except OSError:
+            os.ftruncate(self._fd, _HEADER_AT)  # gives the space back as well
+            self.pending = False
+            raise
         if new:
             sync_directory(self._path)
 
     def clear(self) -> None:
-        """Forget the change that was prepared."""
+        """Forget the change that was written down."""
         write_at(self._fd, bytes(_HEADER.size), _HEADER_AT)
+        self.pending = False
 
     def release(self) -> None:
-        """Remove the file and give the store up."""
-        os.unlink(self._path)
-        os.close(self._fd)
+        """Finish what is open, remove the file and give the store up."""
+        try:
+            if self.pending:
+                self.heal()
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)
+        finally:
+            unlock(self._fd)
+            os.close(self._fd)
 
     def abandon(self) -> None:
         """Close the descriptor that a forked child inherited; the parent keeps the lock."""
         os.close(self._fd)
 
 
+def left_behind(path: str) -> bool:
+    """Whether a process died in the middle of a change of a store; changes nothing."""
+    try:
+        fd = open_binary(redo_path(path), os.O_RDONLY)
+    except FileNotFoundError:
+        return False
+    try:
+        # Where it is locked, its writer lives.
+        return try_lock(fd, shared=True) and _load(fd, redo_path(path)) is not None
+    finally:
+        unlock(fd)
+        os.close(fd)
+
+
+def _load(fd: int, path: str) -> Change | None:
+    header = _read(fd, _HEADER_AT, _HEADER.size)
+    magic, version, checksum, length = _HEADER.unpack(header)
+    if magic != _MAGIC or length > os.fstat(fd).st_size:
+        return None
+    body = _read(fd, _BODY_AT, length)
+    if crc32c(body) != checksum:
+        return None
+    if version != _VERSION:
+        raise OSError(
+            f"{path!r} holds a change that another version of drawstore began (format {version}, "
+            f"here {_VERSION}); open the store with that version, or remove this file to give the "
+            "change up"
+        )
+    return Change.decode(body)
+
+
 def _read(fd: int, offset: int, length: int) -> bytes:
+    """Read bytes; those behind the end of the file are zero."""
     data = bytearray(length)
-    return bytes(data[: read_into(fd, memoryview(data), offset)])
+    read_into(fd, memoryview(data), offset)
+    return bytes(data)
 
 
 def _neighbours(pages: dict[int, bytearray]) -> Iterator[tuple[int, list[bytearray]]]:
@@ -286,11 +346,11 @@ def _neighbours(pages: dict[int, bytearray]) -> Iterator[tuple[int, list[bytearr
         yield first, joined
 
 
-def _differing(old: bytes, new: bytes) -> Iterator[tuple[int, int]]:
-    """Find the pages in which two contents differ, neighbours joined."""
+def _differing(old: bytes, new: bytes, with_first: bool) -> Iterator[tuple[int, int]]:
+    """Find the pages in which two contents differ, neighbours joined; the first one if asked."""
     begin = None
     for low in range(0, len(new), PAGE):
-        same = old[low : low + PAGE] == new[low : low + PAGE]
+        same = old[low : low + PAGE] == new[low : low + PAGE] and not (with_first and low == 0)
         if not same and begin is None:
             begin = low
         elif same and begin is not None:
@@ -302,8 +362,8 @@ def _differing(old: bytes, new: bytes) -> Iterator[tuple[int, int]]:
 
 def _holder(fd: int) -> str:
     data = _read(fd, _HOLDER_AT, _HEADER_AT)
-    if len(data) < _HOLDER.size:
-        return "another process"
     pid, length = _HOLDER.unpack_from(data)
+    if pid == 0:
+        return "another process"
     host = data[_HOLDER.size : _HOLDER.size + length].decode(errors="replace")
     return f"process {pid} on {host or 'an unknown host'}"

@@ -7,16 +7,18 @@ import errno
 import math
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import h5py
+from h5py._objects import phil
 
 from .capture import CapturedFile
-from .fileio import datasync, open_binary
-from .locks import pauses, try_lock
-from .redo import Change, RedoFile, redo_path
+from .fileio import datasync, open_binary, reserve, sync_directory
+from .locks import pauses, try_lock, unlock
+from .redo import Change, RedoFile, left_behind
 
 __all__ = ["StoreFile", "store_file"]
 
@@ -44,6 +46,7 @@ class StoreFile:
         self._redo: RedoFile | None = None
         self._owners = 0
         self._opened: weakref.WeakSet[h5py.File] = weakref.WeakSet()
+        self._descriptors: set[int] = set()
         self.waits_for_lock = False
 
     # Who writes.
@@ -89,6 +92,21 @@ class StoreFile:
         if self._redo is not None:
             self._redo.abandon()
             self._redo = None
+        for fd in self._descriptors:
+            os.close(fd)
+        self._descriptors.clear()
+
+    @contextlib.contextmanager
+    def _descriptor(self, flags: int) -> Iterator[int]:
+        fd = open_binary(self.path, flags)
+        self._descriptors.add(fd)
+        try:
+            yield fd
+        finally:
+            # A child that was forked meanwhile may hold the lock as well, so closing is not enough.
+            unlock(fd)
+            self._descriptors.discard(fd)
+            os.close(fd)
 
     # Changing.
 
@@ -98,6 +116,8 @@ class StoreFile:
         *,
         timeout: float = math.inf,
         cancelled: Callable[[], bool] | None = None,
+        create: bool = False,
+        replaces: Callable[[h5py.File], bool] | None = None,
     ) -> bool:
         """Change the file, whole or not at all, while no other program has it open.
 
@@ -110,50 +130,65 @@ class StoreFile:
             Seconds to wait for those who hold the file.
         cancelled : callable, optional
             Ends the wait when it returns True.
+        create : bool
+            Make the file where there is none.
+        replaces : callable, optional
+            Called with the open file as it is; True where nothing of it is to be kept, so that
+            the change begins with an empty one.
 
         Returns
         -------
         bool
             False where the wait ended before the file was free; it is unchanged then.
         """
-        if not self._updating.acquire(timeout=-1 if math.isinf(timeout) else timeout):
-            return False
+        made = create and self._make()
+        end = time.monotonic() + timeout
+        done = False
         try:
             for _ in pauses(timeout, cancelled):
-                if not self._is_open_here() and self._attempt(change, timeout, cancelled):
-                    return True
+                if not self._is_open_here() and self._updating.acquire(blocking=False):
+                    try:
+                        left = pauses(max(0.0, end - time.monotonic()), cancelled)
+                        done = self._attempt(change, replaces, left)
+                    finally:
+                        self._updating.release()
+                if done:
+                    break
                 self.waits_for_lock = True
-            return False
+            return done
+        except OSError as error:
+            if error.filename is None and error.errno is not None:
+                error.filename = self.path
+            raise
         finally:
             self.waits_for_lock = False
-            self._updating.release()
+            if made and not done and os.path.getsize(self.path) == 0:
+                os.unlink(self.path)
+
+    def _make(self) -> bool:
+        try:
+            os.close(open_binary(self.path, os.O_WRONLY | os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            return False
+        sync_directory(self.path)
+        return True
 
     def _attempt(
         self,
         change: Callable[[h5py.File], None],
-        timeout: float,
-        cancelled: Callable[[], bool] | None,
+        replaces: Callable[[h5py.File], bool] | None,
+        left: Iterator[float],
     ) -> bool:
         redo = self._redo
         assert redo is not None, "only the owner of a file changes it"
-        new = not os.path.exists(self.path)
-        fd = open_binary(self.path, os.O_RDWR | os.O_CREAT)
-        try:
+        if redo.pending:  # an earlier attempt was interrupted when it could not go back any more
+            redo.heal()
+        with self._descriptor(os.O_RDWR) as fd:
             # Shared: readers may go on, other writers may not.
             if not try_lock(fd, shared=True):
                 return False
-            captured = CapturedFile(fd)
-            try:
-                self._run(change, captured, fd)
-            except BaseException:
-                if new:
-                    os.unlink(self.path)
-                raise
-            if captured.wrote_behind:
-                datasync(fd)
-            prepared = Change.of(captured, fd)
-            redo.prepare(prepared)
-            for _ in pauses(timeout, cancelled):
+            prepared = self._prepare(change, replaces, fd, redo)
+            for _ in left:
                 if not self._is_open_here() and try_lock(fd):
                     break
                 self.waits_for_lock = True
@@ -164,25 +199,61 @@ class StoreFile:
             if not prepared.starts_from(fd):
                 redo.clear()
                 return False
-            prepared.apply(fd)
+            try:
+                prepared.apply(fd)
+            except OSError:
+                if prepared.old_size == 0:
+                    os.ftruncate(fd, 0)
+                    redo.clear()
+                raise
             redo.clear()
             return True
-        finally:
-            os.close(fd)
 
-    def _run(self, change: Callable[[h5py.File], None], captured: CapturedFile, fd: int) -> None:
+    def _prepare(
+        self,
+        change: Callable[[h5py.File], None],
+        replaces: Callable[[h5py.File], bool] | None,
+        fd: int,
+        redo: RedoFile,
+    ) -> Change:
+        captured = CapturedFile(fd, self.path)
+        try:
+            self._run(change, replaces, captured)
+            if captured.size > captured.old_size > 0:
+                reserve(fd, captured.size)  # so that a full disk shows now, not half-way
+                captured.wrote_behind = True
+            if captured.wrote_behind:
+                datasync(fd)
+            prepared = Change.of(captured, fd)
+            redo.prepare(prepared)
+        except BaseException:
+            if not redo.pending and os.fstat(fd).st_size > captured.old_size:
+                os.ftruncate(fd, captured.old_size)
+            raise
+        return prepared
+
+    def _run(
+        self,
+        change: Callable[[h5py.File], None],
+        replaces: Callable[[h5py.File], bool] | None,
+        captured: CapturedFile,
+    ) -> None:
         mode = "r+" if captured.old_size else "w"
         try:
+            if captured.old_size and replaces is not None:
+                with h5py.File(captured, "r") as file:
+                    afresh = replaces(file)
+                if afresh:
+                    mode = "w"
+                    captured.truncate(0)
             with h5py.File(captured, mode, libver=_LIBVER) as file:
                 try:
                     change(file)
+                    file.flush()  # what cannot be written shows here, where it can be given up
                 except BaseException:
                     captured.abort()
                     raise
         except BaseException as error:
-            captured.abort()
-            if captured.wrote_behind:
-                os.ftruncate(fd, captured.old_size)
             if captured.error is not None:
                 raise captured.error from error
             if isinstance(error, OSError):
@@ -204,56 +275,66 @@ class StoreFile:
         OSError
             Where it is not an HDF5 file, or is damaged.
         """
+        # Where the user has it open for writing in this process, it is read through that.
         opened = next((f for f in list(self._opened) if f and f.mode == "r+"), None)
-        if (
-            opened is not None
-        ):  # the user has it open for writing in this process: read through that
+        if opened is not None:
             yield opened
             return
-        self._heal_if_left_behind()
-        fd = open_binary(self.path, os.O_RDONLY)
-        try:
-            self._wait_for_lock(fd, timeout)
-            with self._open_locked() as file:
-                yield file
-        finally:
-            os.close(fd)
-
-    def _wait_for_lock(self, fd: int, timeout: float) -> None:
         for waited in pauses(timeout):
-            if try_lock(fd, shared=True) or _is_written_through_h5py(self.path):
+            if _is_written_through_h5py(self.path):
+                with self._open_as_others_do("r") as file:
+                    yield file
                 return
+            with self._descriptor(os.O_RDONLY) as fd:
+                if try_lock(fd, shared=True):
+                    if not self._is_half_changed():
+                        # Not by its name: the user may have it open with other flags for locking.
+                        try:
+                            file = h5py.File(CapturedFile(fd, self.path), "r")
+                        except OSError as error:
+                            raise explained(self.path, error) from error
+                        with file:
+                            yield file
+                        return
+                    unlock(fd)
+                    self._settle()
         raise _locked(self.path, waited)
 
-    def _open_locked(self) -> h5py.File:
-        # Where this process has opened the file past us, HDF5 wants the same kind of locks.
-        for locking in (False, None, True):
-            try:
-                return h5py.File(self.path, "r", locking=locking)
-            except OSError as error:
-                if locking or "flag values don't match" not in str(error):
-                    raise explained(self.path, error) from error
-        raise AssertionError("the last attempt returns or raises")
+    def _is_half_changed(self) -> bool:
+        """Whether a change was begun and nobody is at it any more."""
+        redo = self._redo
+        if redo is not None:
+            return redo.pending and not self._updating.locked()
+        return left_behind(self.path)
 
-    def _heal_if_left_behind(self) -> None:
-        if self._redo is not None or not os.path.exists(redo_path(self.path)):
-            return
-        with contextlib.suppress(BlockingIOError):  # its writer lives: nothing was left behind
-            redo = RedoFile(self.path)
-            try:
-                redo.heal()
-            finally:
-                redo.release()
+    def _settle(self) -> None:
+        """Finish such a change."""
+        try:
+            with self.owned(), self._updating:
+                if self._redo is not None and self._redo.pending:
+                    self._redo.heal()
+        except BlockingIOError:
+            pass  # someone else does it, or is in the way: the caller waits
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            raise PermissionError(
+                error.errno,
+                f"a process died while it changed {self.path!r}, and the change has to be finished "
+                "before the file can be read; open it once where you may write to it and to its "
+                "directory",
+            ) from error
 
     def open(self, mode: str, timeout: float = _PATIENCE) -> h5py.File:
         """Open the file for the user; it is not changed by us until the user closes it.
 
         Raises as `reading` does.
         """
-        self._heal_if_left_behind()
         for waited in pauses(timeout):
+            if self._is_half_changed():
+                self._settle()
             try:
-                file = h5py.File(self.path, mode)
+                file = self._open_as_others_do(mode)
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -264,6 +345,16 @@ class StoreFile:
             file._drawstore_file = self  # as long as the user's file is open, so are we known
             return file
         raise _locked(self.path, waited)
+
+    def _open_as_others_do(self, mode: str) -> h5py.File:
+        # HDF5 refuses a file that this process has open with other flags for locking.
+        for locking in (None, False, True):
+            try:
+                return h5py.File(self.path, mode, locking=locking)
+            except OSError as error:
+                if "flag values don't match" not in str(error):
+                    raise
+        raise AssertionError("one of the flags is that of the other handle")
 
     def _is_open_here(self) -> bool:
         return any(bool(file) for file in list(self._opened))
@@ -297,10 +388,13 @@ if hasattr(os, "register_at_fork"):
 
 def _is_written_through_h5py(path: str) -> bool:
     """Whether this process itself, past us, has a file open for writing, and locked so."""
-    return any(
-        file.get_intent() == h5py.h5f.ACC_RDWR and os.path.realpath(os.fsdecode(file.name)) == path
-        for file in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
-    )
+    with phil:  # so that no thread closes one of them meanwhile
+        return any(
+            file.get_intent() == h5py.h5f.ACC_RDWR
+            and os.path.realpath(os.fsdecode(file.name)) == path
+            and file.get_access_plist().get_driver() != h5py.h5fd.fileobj_driver
+            for file in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
+        )
 
 
 def _is_lock_error(error: OSError) -> bool:
