@@ -310,7 +310,7 @@ def left_behind(path: str) -> bool:
 def _load(fd: int, path: str) -> Change | None:
     header = _read(fd, _HEADER_AT, _HEADER.size)
     magic, version, checksum, length = _HEADER.unpack(header)
-    if magic != _MAGIC or length > os.fstat(fd).st_size:
+    if magic != _MAGIC or _BODY_AT + length > os.fstat(fd).st_size:
         return None
     body = _read(fd, _BODY_AT, length)
     if crc32c(body) != checksum:

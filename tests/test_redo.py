@@ -1,0 +1,269 @@
+"""Every moment at which a change of a file can be cut short, and what the next open makes of it."""
+
+import os
+import warnings
+
+import h5py
+import numpy as np
+import pytest
+
+from drawstore.hdf5 import capture, redo
+from drawstore.hdf5.redo import RedoFile, left_behind, redo_path
+from drawstore.hdf5.store_file import store_file
+
+
+def write_first(file):
+    file.create_dataset("rows", data=np.arange(3000.0), maxshape=(None,), chunks=(1000,))
+    file.create_dataset("packed", data=np.arange(3000), compression="gzip")
+    file["rows"].attrs["iteration"] = 1
+
+
+def write_more(file):
+    file["rows"].resize(9000, axis=0)
+    file["rows"][2500:] = np.arange(6500.0)
+    file["packed"][:1000] = 7
+    file["rows"].attrs.modify("iteration", 2)
+
+
+def write_in_place(file):
+    file["rows"][:500] = -1.0
+
+
+def begin_anew(file):
+    file["other"] = np.arange(10)
+
+
+def update(path, change, **kwargs):
+    file = store_file(path)
+    with file.owned():
+        return file.update(change, timeout=1.0, **kwargs)
+
+
+def content(path):
+    with store_file(path).reading() as file:
+        return {key: file[key][...].tobytes() for key in file}
+
+
+class Recorder:
+    """Copies store and redo file before each write, in the middle of it, and at the end."""
+
+    def __init__(self, path, monkeypatch):
+        self._path = path
+        self.moments = []
+        self._write_at = capture.write_at
+        for module in (capture, redo):
+            monkeypatch.setattr(module, "write_at", self.write_at)
+
+    def look(self):
+        def read(path):
+            if not os.path.exists(path):
+                return None
+            with open(path, "rb") as file:
+                return file.read()
+
+        self.moments.append((read(self._path), read(redo_path(self._path))))
+
+    def write_at(self, fd, data, offset):
+        self.look()
+        half = len(data) // 1024 * 512
+        self._write_at(fd, memoryview(data)[:half], offset)
+        self.look()
+        self._write_at(fd, memoryview(data)[half:], offset + half)
+        self.look()
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = str(tmp_path / "a.h5")
+    update(path, write_first, create=True)
+    return path
+
+
+def put(path, moment):
+    for name, data in zip((path, redo_path(path)), moment, strict=True):
+        if data is not None:
+            with open(name, "wb") as file:
+                file.write(data)
+
+
+@pytest.mark.parametrize("change", [write_more, write_in_place, begin_anew])
+def test_a_change_happens_whole_or_not_at_all(tmp_path, path, monkeypatch, change):
+    before = content(path)
+    with open(path, "rb") as file:
+        before_bytes = file.read()
+    with monkeypatch.context() as patched:
+        recorder = Recorder(path, patched)
+        assert update(path, change, replaces=lambda _: change is begin_anew)
+        recorder.look()
+    after = content(path)
+    after_bytes = recorder.moments[-1][0]
+    assert after != before
+    seen = set()
+    for i, moment in enumerate(recorder.moments):
+        copy = str(tmp_path / f"{i}.h5")
+        put(copy, moment)
+        found = content(copy)
+        assert found in (before, after)
+        seen.add(found == after)
+        with open(copy, "rb") as file:
+            data = file.read()
+        # Bytes behind the end that nothing refers to yet are not part of the file.
+        assert data == after_bytes if found == after else data.startswith(before_bytes)
+        with h5py.File(copy, "r") as file:
+            assert set(file) == set(found)
+        assert update(copy, lambda file: file.attrs.create("more", 1))
+        assert content(copy) == found
+        assert not os.path.exists(redo_path(copy))
+    assert seen == {False, True}
+
+
+def test_a_new_file_is_there_whole_or_empty(tmp_path, monkeypatch):
+    path = str(tmp_path / "a.h5")
+    with monkeypatch.context() as patched:
+        recorder = Recorder(path, patched)
+        update(path, write_first, create=True)
+    for i, moment in enumerate(recorder.moments):
+        copy = str(tmp_path / f"{i}.h5")
+        put(copy, moment)
+        with store_file(copy).owned():
+            pass
+        if moment[0] is not None and os.path.getsize(copy):
+            assert content(copy) == content(path)
+
+
+def interrupted(path, change):
+    """Leave a store as a process does that dies when its change is written down."""
+
+    class Died(BaseException):
+        pass
+
+    def die(self, fd):
+        raise Died
+
+    apply = redo.Change.apply
+    file = store_file(path)
+    redo.Change.apply = die
+    file.acquire()
+    try:
+        with pytest.raises(Died):
+            file.update(change)
+    finally:
+        redo.Change.apply = apply
+    with open(redo_path(path), "rb") as left:
+        data = left.read()
+    os.truncate(redo_path(path), 0)
+    file.release()
+    with open(redo_path(path), "wb") as left:
+        left.write(data)
+
+
+def test_a_foreign_change_since_is_kept(path):
+    interrupted(path, write_more)
+    assert left_behind(path)
+    with h5py.File(path, "a") as file:
+        file["foreign"] = np.arange(1000)
+    with pytest.warns(RuntimeWarning, match="changed or replaced since") as caught:
+        found = content(path)
+    assert len(caught) == 1
+    assert "foreign" in found
+    assert os.path.exists(redo_path(path) + ".set-aside")
+    assert content(path) == found
+
+
+def test_a_replaced_file_is_kept(tmp_path, path):
+    interrupted(path, write_more)
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file["mine"] = np.arange(5000)
+    os.replace(tmp_path / "b.h5", path)
+    with pytest.warns(RuntimeWarning, match="set-aside"):
+        assert set(content(path)) == {"mine"}
+
+
+def test_a_change_of_a_file_that_is_gone_is_set_aside(path):
+    interrupted(path, write_more)
+    os.remove(path)
+    with pytest.warns(RuntimeWarning, match="the file is gone"):
+        RedoFile(path).release()
+    assert not os.path.exists(path)
+
+
+@pytest.mark.parametrize("how", ["cut", "flipped", "empty", "foreign"])
+def test_a_damaged_redo_file_is_not_applied(path, how):
+    before = content(path)
+    interrupted(path, write_in_place)
+    with open(redo_path(path), "r+b") as file:
+        data = file.read()
+        file.seek(0)
+        file.truncate({"cut": len(data) - 1, "empty": 0}.get(how, len(data)))
+        if how == "flipped":
+            file.write(data[:-9] + bytes([data[-9] ^ 1]) + data[-8:])
+        if how == "foreign":
+            file.write(b"x" * len(data))
+    assert not left_behind(path)
+    assert content(path) == before
+    assert update(path, write_in_place)
+
+
+def test_another_versions_redo_file_is_left_to_it(path):
+    interrupted(path, write_in_place)
+    with open(redo_path(path), "r+b") as file:
+        file.seek(redo._HEADER_AT + 8)
+        file.write((99).to_bytes(4, "little"))
+    with pytest.raises(OSError, match="format 99"):
+        content(path)
+    assert os.path.exists(redo_path(path))
+
+
+@pytest.mark.parametrize("at", ["before", "half-way"])
+def test_an_interrupted_process_finishes_its_change_itself(path, monkeypatch, at):
+    whole = redo.Change.apply
+
+    def stop(self, fd):
+        if at == "half-way":
+            start, data = self.runs[0]
+            capture.write_at(fd, data, start)
+        raise KeyboardInterrupt
+
+    file = store_file(path)
+    with file.owned():
+        monkeypatch.setattr(redo.Change, "apply", stop)
+        with pytest.raises(KeyboardInterrupt):
+            file.update(write_more)
+        monkeypatch.setattr(redo.Change, "apply", whole)
+        with file.reading() as opened:
+            assert opened["rows"].attrs["iteration"] == 2
+            assert len(opened["rows"]) == 9000
+    assert not os.path.exists(redo_path(path))
+
+
+def test_a_failed_change_leaves_nothing(tmp_path, path):
+    before = content(path)
+
+    def fail(file):
+        write_more(file)
+        raise ValueError("no")
+
+    size = os.path.getsize(path)
+    with pytest.raises(ValueError, match="no"):
+        update(path, fail)
+    assert os.path.getsize(path) == size
+    assert content(path) == before
+    new = str(tmp_path / "new.h5")
+    with pytest.raises(ValueError, match="no"):
+        update(new, lambda file: fail(file) if "rows" in file else int("no"), create=True)
+    assert os.listdir(tmp_path) == ["a.h5"]
+
+
+def test_only_a_reset_makes_a_file(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        update(str(tmp_path / "a.h5"), write_first)
+    assert os.listdir(tmp_path) == []
+
+
+def test_reading_leaves_an_empty_redo_file_alone(path):
+    with open(redo_path(path), "wb"):
+        pass
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        content(path)
+    assert os.path.getsize(redo_path(path)) == 0
