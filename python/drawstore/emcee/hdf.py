@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self, SupportsIndex
 
@@ -329,14 +329,15 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
             raise ValueError(f"thin={thin}: every first, second, ... step can be had; at least 1")
         if not self.initialized:
             raise AttributeError(f"{_NOTHING} ({self._whats_missing()})")
-        if self.iteration <= 0:
-            raise AttributeError(_NOTHING)
-        if name == "blobs" and not self.has_blobs():
-            return None
-        start = discard + thin - 1
-        if start < 0:  # counted from the end, as slices do
-            start = max(0, start + self.iteration)
-        values = self._read(name, start, thin)
+        with self._steps() as (steps, has_blobs, read):
+            if steps <= 0:
+                raise AttributeError(_NOTHING)
+            if name == "blobs" and not has_blobs:
+                return None
+            start = discard + thin - 1
+            if start < 0:  # counted from the end, as slices do
+                start = max(0, start + steps)
+            values = read(name, start, thin)
         if flat:
             return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
         return values
@@ -467,12 +468,24 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
         run = self._live()
         return self._stored().blobs if run is None else run.blobs
 
-    def _read(self, name: str, start: int, step: int) -> NDArray[Any]:
+    @contextlib.contextmanager
+    def _steps(self) -> Iterator[tuple[int, bool, Callable[[str, int, int], NDArray[Any]]]]:
+        """Give the number of steps, whether they have blobs, and what reads every n-th of them."""
         run = self._live()
         if run is not None:
-            return run.read(name, start, step)
+            yield run.iteration, run.blobs is not None, run.read
+            return
         with self._group() as group:
-            return read_steps(group, name, start, int(group.attrs["iteration"]), step)
+            steps = int(group.attrs["iteration"])
+
+            def read(name: str, start: int, step: int) -> NDArray[Any]:
+                return read_steps(group, name, start, steps, step)
+
+            yield steps, bool(group.attrs["has_blobs"]), read
+
+    def _read(self, name: str, start: int, step: int) -> NDArray[Any]:
+        with self._steps() as (_, _, read):
+            return read(name, start, step)
 
     def _whats_missing(self) -> str:
         if not os.path.exists(self.filename):
