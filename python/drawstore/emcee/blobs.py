@@ -54,11 +54,19 @@ class BlobLayout:
         encoded = np.empty(len(blobs), dtype=self.dtype)
         fields = self.dtype.fields
         assert fields is not None
-        present = _present(blobs, set(fields))
+        walkers = _present(blobs, set(fields))
+        given = [blobs[walker] for walker in walkers]
         for name, (dtype, *_) in fields.items():
+            values = [blob[name] for blob in given]
+            together = _together(values, dtype)
+            if together is not None and len(given) == len(blobs):
+                encoded[name] = together
+                continue
             encoded[name] = _missing(dtype.base)
-            values = [blobs[walker][name] for walker in present]
-            _fill(encoded[name], present, values, dtype, name)
+            if together is not None:
+                encoded[name][walkers] = together
+            else:
+                _fill(encoded[name], walkers, values, dtype, name)
         return encoded
 
     def joined(self, blobs: NDArray[Any]) -> BlobLayout:
@@ -136,6 +144,18 @@ def decode_dicts(rows: NDArray[Any]) -> NDArray[Any]:
     return decoded
 
 
+def _together(values: list[Any], dtype: np.dtype[Any]) -> NDArray[Any] | None:
+    """Convert the values of one field at once; None where they are to be looked at one by one."""
+    if dtype.base.hasobject:
+        return None
+    try:
+        together = np.asarray(values)
+    except (ValueError, TypeError):  # of several shapes, or such as convert only alone
+        return None
+    fits = together.shape == (len(values), *dtype.shape)
+    return together if fits and np.can_cast(together.dtype, dtype.base, "same_kind") else None
+
+
 def _fill(
     column: NDArray[Any],
     walkers: list[int],
@@ -147,13 +167,6 @@ def _fill(
     if dtype.base.hasobject:
         for walker, value in zip(walkers, values, strict=True):
             column[walker] = value
-        return
-    try:
-        together = np.asarray(values)
-    except (ValueError, TypeError):  # of several shapes, or such as convert only alone
-        together = None
-    if together is not None and _fits(together, dtype, len(values)):
-        column[walkers] = together
         return
     for walker, value in zip(walkers, values, strict=True):
         if value is None:
@@ -170,12 +183,6 @@ def _fill(
                 f"{dtype.base}"
             )
         column[walker] = given
-
-
-def _fits(values: NDArray[Any], dtype: np.dtype[Any], count: int) -> bool:
-    return values.shape == (count, *dtype.shape) and np.can_cast(
-        values.dtype, dtype.base, "same_kind"
-    )
 
 
 def _present(blobs: NDArray[Any], fields: set[str]) -> list[int]:
