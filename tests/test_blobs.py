@@ -41,7 +41,7 @@ STORABLE = {
     "two strings": (lambda x: ("face", "surface" if x[0] > 0 else ""), None),
 }
 ONLY_IN_MEMORY = {
-    "datetime64": (lambda x: np.datetime64("2020-01-01") + int(10 * x[0]), "M8[D]"),
+    "datetime64": (lambda x: np.datetime64(int(1000 * x[0]), "D"), "M8[D]"),
     "timedelta64": (lambda x: np.timedelta64(int(10 * x[0]), "s"), "m8[s]"),
     "list": (lambda x: ["a", float(x[0])], object),
     "array": (lambda x: np.arange(int(5 * abs(x[0]))), object),
