@@ -34,8 +34,9 @@ class CapturedFile(io.RawIOBase):
         The changed pages among the old ones, by their number.
     wrote_behind : bool
         Whether pages behind the old end were written.
-    error : Exception or None
-        What went wrong in a read or a write, where HDF5 would hide it.
+    error : BaseException or None
+        What went wrong in a read or a write, where HDF5 would hide it. After a write that failed,
+        the others are ignored; who collects the changes has to look here first.
     """
 
     def __init__(self, fd: int, name: str = "") -> None:
@@ -47,7 +48,7 @@ class CapturedFile(io.RawIOBase):
         self.old_size = self.size = os.fstat(fd).st_size
         self.pages: dict[int, bytearray] = {}
         self.wrote_behind = False
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
         # The first page that does not overlap the old file. In an empty one, all pages wait.
         self._behind = -(-self.old_size // PAGE) if self.old_size else 1 << 62
 
@@ -100,9 +101,10 @@ class CapturedFile(io.RawIOBase):
         if not self._aborted:
             try:
                 self._write(source, self._position)
-            except Exception as error:
-                self.error = self.error or error
-                raise
+            except BaseException as error:
+                # HDF5 does not always pass it on, and cannot close a file that it cannot write.
+                self.error = error
+                self._aborted = True
         self._position += len(source)
         self.size = max(self.size, self._position)
         return len(source)

@@ -249,14 +249,15 @@ class StoreFile:
             with h5py.File(captured, mode, libver=_LIBVER) as file:
                 try:
                     change(file)
-                    file.flush()  # what cannot be written shows here, where it can be given up
                 except BaseException:
                     captured.abort()
                     raise
-        except BaseException as error:
             if captured.error is not None:
+                raise captured.error
+        except BaseException as error:
+            if captured.error is not None and captured.error is not error:
                 raise captured.error from error
-            if isinstance(error, OSError):
+            if isinstance(error, OSError) and error is not captured.error:
                 raise explained(self.path, error) from error
             raise
 
