@@ -149,7 +149,7 @@ class Table:
         if not self.verdict:
             return ["Small sizes and few rounds: these numbers mean nothing."]
         beside = sum(row.missed and not row.judged for row in self.rows)
-        lines = [f"{len(self.missed)} bars missed." if self.missed else "Every bar was met."]
+        lines = [f"Bars missed: {len(self.missed)}." if self.missed else "Every bar was met."]
         if beside:
             lines.append(f"In brackets, not judged: {beside} below the bar that stands there.")
         return lines
