@@ -69,6 +69,30 @@ def test_windows_of_all_sizes(n_steps, coefficient):
     assert_as_emcee(autoregressive((n_steps, 4, 3), coefficient))
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("coefficient", [0.5, 0.97, 0.996])
+@pytest.mark.parametrize("n_steps", [8191, 9001, 12_288])
+def test_wide_rows_are_read_in_chunks(n_steps, coefficient, threads):
+    wide = np.zeros((n_steps, 1024))
+    draws = wide[:, :36].reshape(n_steps, 12, 3)
+    draws[...] = autoregressive(draws.shape, coefficient)
+    assert draws.strides[0] == 8192
+    assert_as_emcee(draws, threads=threads)
+
+
+@pytest.mark.parametrize(("first", "then"), [(0.0, 0.999), (0.999, 0.0)])
+def test_a_start_that_misleads_about_the_rest(first, then):
+    start = autoregressive((5000, 8, 2), first, 1)
+    rest = autoregressive((15_000, 8, 2), then, 2)
+    assert_as_emcee(np.concatenate([start, rest]))
+
+
+def test_a_start_that_does_not_move():
+    draws = autoregressive((20_000, 8, 2))
+    draws[:6000] = draws.mean(axis=0)
+    assert_as_emcee(draws)
+
+
 def test_random_walk_of_many_blocks():
     assert_as_emcee(np.cumsum(autoregressive((300_000, 2, 1), 0.0), axis=0))
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <limits>
 #include <utility>
 
@@ -10,6 +11,9 @@
 
 namespace drawstore::autocorr {
 namespace {
+
+constexpr std::size_t chunk_bytes = std::size_t{12} << 20;  // of steps, that stay in the cache
+constexpr std::size_t fewest_chunk_blocks = 6;
 
 constexpr std::size_t divide_up(std::size_t a, std::size_t b) noexcept { return (a + b - 1) / b; }
 
@@ -21,7 +25,9 @@ struct Layout {
     std::size_t n_strands;  // of each parameter
     std::size_t n_segments;
     std::size_t segment_blocks;
+    std::size_t chunk_blocks = 0;  // of a segment, that all batches go through before the next ones
 
+    std::size_t n_chunks() const noexcept { return divide_up(segment_blocks, chunk_blocks); }
     std::size_t n_pairs() const noexcept { return divide_up(n_strands, 2); }
     std::size_t n_batches() const noexcept { return divide_up(n_pairs() * n_params, lanes); }
     // Each segment reads one block of the next one.
@@ -45,6 +51,14 @@ Layout lay_out(const EnsembleView& draws, std::size_t n_params, std::size_t bloc
             best_cost = cost;
         }
     }
+    // A batch reads a few numbers of each step, so the steps that fit into the cache serve all the
+    // batches in turn. Each chunk transforms a block of the next one as well: few blocks do not
+    // pay.
+    const std::size_t block_bytes = block * static_cast<std::size_t>(std::abs(draws.step_stride));
+    best.chunk_blocks = chunk_bytes / std::max<std::size_t>(1, block_bytes);
+    if (best.n_batches() == 1 || best.chunk_blocks < fewest_chunk_blocks) {
+        best.chunk_blocks = best.segment_blocks;
+    }
     return best;
 }
 
@@ -61,7 +75,8 @@ class BlockedCorrelation {
           plan_(block),
           layout_(lay_out(draws, params.size(), block, n_threads)) {}
 
-    std::size_t n_batches() const noexcept { return layout_.n_batches(); }
+    // How many times add_part is to be called, with each index below.
+    std::size_t n_parts() const noexcept { return layout_.n_batches() * layout_.n_chunks(); }
 
     // A thread's share of the spectra: those of `lanes` parameters at a time.
     using Spectra = std::vector<Rows>;
@@ -74,8 +89,8 @@ class BlockedCorrelation {
     };
     Workspace workspace() const { return Workspace(plan_.n_rows()); }
 
-    // Adds the spectra of one batch.
-    void add_batch(std::size_t index, Workspace& workspace, Spectra& spectra) const;
+    // Adds the spectra of one batch in one chunk.
+    void add_part(std::size_t index, Workspace& workspace, Spectra& spectra) const;
 
     // The functions that belong to the sum of all threads' spectra, which are used up.
     std::vector<std::vector<double>> functions(Spectra& sum) const;
@@ -122,21 +137,23 @@ Batch BlockedCorrelation::batch(std::size_t index) const {
     return batch;
 }
 
-void BlockedCorrelation::add_batch(std::size_t index, Workspace& workspace,
-                                   Spectra& spectra) const {
-    const Batch batch = this->batch(index);
+void BlockedCorrelation::add_part(std::size_t index, Workspace& workspace, Spectra& spectra) const {
+    const std::size_t batch_index = index % layout_.n_batches();
+    const std::size_t first = index / layout_.n_batches() * layout_.chunk_blocks;
+    const std::size_t end = std::min(first + layout_.chunk_blocks, layout_.segment_blocks);
+    const Batch batch = this->batch(batch_index);
     double* z = workspace.z.data();
     double* next = workspace.next.data();
     double* const spectrum = workspace.spectrum.data();
     std::fill_n(spectrum, plan_.n_rows() * row_width, 0.0);
-    bool more = batch.transform(kernel_, plan_.twiddles(), 0, z);
-    for (std::size_t block = 1; more && block <= layout_.segment_blocks; ++block) {
+    bool more = batch.transform(kernel_, plan_.twiddles(), first * plan_.block(), z);
+    for (std::size_t block = first + 1; more && block <= end; ++block) {
         more = batch.transform(kernel_, plan_.twiddles(), block * plan_.block(), next);
         kernel_.correlate(plan_.block(), z, more ? next : nullptr, spectrum);
         std::swap(z, next);
     }
     for (std::size_t l = 0; l < lanes; ++l) {
-        const std::size_t param = (index * lanes + l) % params_.size();
+        const std::size_t param = (batch_index * lanes + l) % params_.size();
         double* const sum = spectra[param / lanes].data() + param % lanes;
         for (std::size_t i = 0; i < plan_.n_rows() * row_width; i += lanes) {
             sum[i] += spectrum[i + l];
@@ -173,14 +190,14 @@ std::vector<std::vector<double>> blocked_correlation(const Kernel& kernel,
                                                      std::span<const std::size_t> params,
                                                      std::size_t block, std::size_t n_threads) {
     const BlockedCorrelation correlation(kernel, draws, normalisations, params, block, n_threads);
-    const std::size_t n_used = std::min(n_threads, correlation.n_batches());
+    const std::size_t n_used = std::min(n_threads, correlation.n_parts());
     std::vector<BlockedCorrelation::Spectra> spectra;
     for (std::size_t i = 0; i < n_used; ++i) spectra.push_back(correlation.no_spectra());
     std::atomic<std::size_t> next{0};
     in_threads(n_used, [&](std::size_t thread) {
         auto workspace = correlation.workspace();
-        for (std::size_t b = next++; b < correlation.n_batches(); b = next++) {
-            correlation.add_batch(b, workspace, spectra[thread]);
+        for (std::size_t i = next++; i < correlation.n_parts(); i = next++) {
+            correlation.add_part(i, workspace, spectra[thread]);
         }
     });
     for (std::size_t i = 1; i < n_used; ++i) correlation.add(spectra[0], spectra[i]);

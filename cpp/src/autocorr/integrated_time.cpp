@@ -17,15 +17,41 @@ namespace {
 
 using namespace autocorr;
 
+constexpr std::size_t shortest_block = 256;
 constexpr std::size_t usual_block = 1024;
 constexpr std::size_t largest_block = 65536;
+constexpr std::size_t sample_steps = 4096;
+constexpr std::size_t sample_walkers = 2;
+constexpr double sample_margin = 1.5;  // what a window may be longer than the sample says
 
-// A chain of 50 times τ or more, with the usual window of 5 τ, needs lags up to a tenth of its
-// length. Always a power of four.
-std::size_t first_block(std::size_t n_steps) noexcept {
-    std::size_t block = 16;
-    while (block < usual_block && block < n_steps / 8) block *= 4;
-    return block;
+// The block to begin with, always a power of four: the shortest that is likely to hold the windows
+// of these parameters, for short blocks stay in nearer caches. A wrong guess costs time, no digits.
+std::size_t first_block(const Kernel& kernel, const EnsembleView& draws,
+                        const std::vector<Normalisation>& normalisations,
+                        const std::vector<std::size_t>& params, double c) {
+    if (draws.n_steps * draws.n_walkers < 10 * sample_steps * sample_walkers ||
+        draws.n_steps < 2 * sample_steps) {
+        // A chain of 50 times τ or more, with the usual window of 5 τ, needs lags up to a tenth of
+        // its length.
+        std::size_t block = 16;
+        while (block < usual_block && block < draws.n_steps / 8) block *= 4;
+        return block;
+    }
+    EnsembleView sample = draws;
+    sample.n_steps = sample_steps;
+    sample.n_walkers = std::min(draws.n_walkers, sample_walkers);
+    auto functions = blocked_correlation(kernel, sample, normalisations, params, usual_block, 1);
+    double window = 0;
+    for (auto& rho : functions) {
+        const double at_zero = rho.front();
+        for (double& value : rho) value /= at_zero;
+        const auto time = windowed_time(rho, sample_steps, c);
+        if (!time) return 4 * usual_block;
+        window = std::max(window, c * *time);
+    }
+    std::size_t block = shortest_block;
+    while (static_cast<double>(block) < sample_margin * window) block *= 4;
+    return std::min(block, 4 * usual_block);
 }
 
 // Whether the correlation of a parameter is defined in each of its walkers.
@@ -50,7 +76,7 @@ std::vector<double> integrated_time(const EnsembleView& draws, double c, std::si
     for (std::size_t param = 0; param < draws.n_params; ++param) {
         if (is_defined(draws, normalisations, param)) open.push_back(param);
     }
-    std::size_t block = first_block(draws.n_steps);
+    std::size_t block = open.empty() ? 0 : first_block(kernel, draws, normalisations, open, c);
     for (; block < draws.n_steps && block <= largest_block && !open.empty(); block *= 4) {
         const auto functions =
             blocked_correlation(kernel, draws, normalisations, open, block, n_threads);
