@@ -1,5 +1,6 @@
-"""How often a run is drained: a drain that never ends would take the sampler's time."""
+"""When the background thread is there, and how often it drains a run."""
 
+import threading
 import time
 
 import numpy as np
@@ -31,3 +32,19 @@ def test_a_sampler_that_never_rests_is_drained_once_an_interval(tmp_path, monkey
     assert 2 <= len(changes) <= 2 + elapsed / 0.2
     backend.close()
     assert backend.iteration == len(backend.get_chain())
+
+
+def test_the_thread_starts_with_the_first_step(tmp_path):
+    def drains():
+        return [thread for thread in threading.enumerate() if thread.name == "drawstore"]
+
+    before = drains()
+    backend = drawstore.emcee.HDFBackend(tmp_path / "chain.h5")
+    backend.reset(4, 2)
+    backend.grow(2, None)
+    assert backend.iteration == 0
+    assert drains() == before
+    state = State(np.zeros((4, 2)), log_prob=np.zeros(4), random_state=None)
+    backend.save_step(state, np.ones(4, dtype=bool))
+    assert len(drains()) == 1
+    backend.close()

@@ -124,8 +124,6 @@ class Run:
         with self._state:
             self._announced = max(self._announced, len(self._ring) + steps)
             self._recorder.notify_at = 0
-        if steps > 0:
-            drain.schedule(self, _IDLE)
 
     def accept(self, blobs: NDArray[Any] | None) -> bool:
         """Check that steps with such blobs may follow.
