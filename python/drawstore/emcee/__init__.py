@@ -15,8 +15,9 @@ except ImportError as error:
         "drawstore.emcee needs emcee: pip install 'drawstore[emcee]'", name="emcee"
     ) from error
 
-from .hdf import HDFBackend, TempHDFBackend
+from .hdf import HDFBackend
 from .memory import Backend
+from .temporary import TempHDFBackend
 
 __all__ = ["Backend", "HDFBackend", "TempHDFBackend", "get_test_backends"]
 

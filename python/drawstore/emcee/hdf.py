@@ -4,32 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, Self, SupportsIndex
 
 import emcee
-import emcee.backends
 import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from drawstore.hdf5.redo import redo_path
-from drawstore.hdf5.store_file import store_file
+from drawstore.hdf5.store_file import PATIENCE, locked, store_file
 
+from .base import BaseBackend, nothing_stored
 from .blobs import decode_dicts, layout_of
 from .layout import Stored, create_group, emcee_group, holds_only, read_steps
 from .run import Run, find_run, start_run
 from .steps import step_count
-from .tau import autocorr_time
 
-__all__ = ["HDFBackend", "TempHDFBackend"]
-
-_NOTHING = "there are no steps yet: run the sampler with 'store=True' before you read the results"
+__all__ = ["HDFBackend"]
 
 
-class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no types
+class HDFBackend(BaseBackend):
     """Keeps the chain in an HDF5 file, as `emcee.backends.HDFBackend` does.
 
     Steps gather in memory and are written in blocks by a background thread. All handles of a
@@ -105,12 +100,12 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
                     self.compression,
                     self.compression_opts,
                 ),
-                timeout=_PATIENCE,
+                timeout=PATIENCE,
                 create=True,
                 # HDF5 would not give the space of deleted steps back to the next open.
                 replaces=lambda opened: holds_only(opened, self._group_path()),
             ):
-                raise BlockingIOError(_held(self.filename))
+                raise locked(os.fspath(self.filename), PATIENCE)
 
     def grow(self, ngrow: SupportsIndex, blobs: NDArray[Any] | None) -> None:
         """Announce steps.
@@ -222,7 +217,7 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
             self._check_writable()
         run = self._live()
         if run is not None:
-            run.deliver(_PATIENCE)
+            run.deliver(PATIENCE)
         file = store_file(self.filename).open(mode)
         if self.name in file and "chain" in file[self.name]:
             self._learn(file[self.name]["chain"].dtype)
@@ -328,10 +323,10 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
         if thin < 1:
             raise ValueError(f"thin={thin}: every first, second, ... step can be had; at least 1")
         if not self.initialized:
-            raise AttributeError(f"{_NOTHING} ({self._whats_missing()})")
+            raise nothing_stored(self._whats_missing())
         with self._steps() as (steps, has_blobs, read):
             if steps <= 0:
-                raise AttributeError(_NOTHING)
+                raise nothing_stored()
             if name == "blobs" and not has_blobs:
                 return None
             start = discard + thin - 1
@@ -368,27 +363,6 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
             blobs=blobs,
             random_state=self.random_state,
         )
-
-    def get_autocorr_time(self, discard: int = 0, thin: int = 1, **kwargs: Any) -> Any:
-        """Estimate the integrated autocorrelation time of each parameter, in steps.
-
-        Parameters
-        ----------
-        discard, thin : int
-            Steps left out at the start, and the distance of those that are used.
-        **kwargs
-            Of `drawstore.autocorr.integrated_time`.
-
-        Returns
-        -------
-        ndarray, shape (ndim,)
-
-        Raises
-        ------
-        emcee.autocorr.AutocorrError
-            Where the chain is too short, unless ``quiet=True``.
-        """
-        return thin * autocorr_time(self.get_chain(discard=discard, thin=thin), **kwargs)
 
     # How it is done.
 
@@ -502,55 +476,3 @@ class HDFBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no 
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_run": None}
-
-
-_PATIENCE = 10.0
-
-
-def _held(filename: Any) -> str:
-    return (
-        f"{os.fspath(filename)!r} is locked by another program that has it open; waited "
-        f"{_PATIENCE:.1f} s. Close the file there and try again"
-    )
-
-
-class TempHDFBackend:
-    """A context manager that gives an `HDFBackend` on a temporary file, and removes the file.
-
-    Parameters
-    ----------
-    dtype, compression, compression_opts
-        Of `HDFBackend`.
-    """
-
-    def __init__(
-        self, dtype: DTypeLike | None = None, compression: Any = None, compression_opts: Any = None
-    ) -> None:
-        self.dtype = dtype
-        self.filename: str | None = None
-        self.compression = compression
-        self.compression_opts = compression_opts
-
-    def __enter__(self) -> HDFBackend:
-        fd, self.filename = tempfile.mkstemp(prefix="drawstore-", suffix=".h5")
-        os.close(fd)
-        self._backend = HDFBackend(
-            self.filename,
-            "test",
-            dtype=self.dtype,
-            compression=self.compression,
-            compression_opts=self.compression_opts,
-        )
-        return self._backend
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._backend.close()
-        assert self.filename is not None
-        for path in (self.filename, redo_path(self.filename)):
-            with contextlib.suppress(FileNotFoundError):
-                os.remove(path)

@@ -6,20 +6,19 @@ import copy
 import weakref
 from typing import Any, SupportsIndex
 
-import emcee.backends
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore._core import ChainBuffer, StepRecorder
 
+from .base import BaseBackend, nothing_stored
 from .blobs import BlobLayout, decode_dicts, layout_of
 from .steps import Steps, step_count
-from .tau import autocorr_time
 
 __all__ = ["Backend"]
 
 
-class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no types
+class Backend(BaseBackend):
     """Keeps the chain in memory, as `emcee.backends.Backend` does.
 
     Growing neither copies nor moves what is there. Everything that scripts touch on emcee's class
@@ -121,32 +120,11 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
             Where there is no step yet.
         """
         if not self.initialized:
-            raise _nothing_stored()
+            raise nothing_stored()
         state = super().get_last_sample()
         if state.blobs is not None and self._has_dicts():
             state.blobs = decode_dicts(state.blobs)
         return state
-
-    def get_autocorr_time(self, discard: int = 0, thin: int = 1, **kwargs: Any) -> Any:
-        """Estimate the integrated autocorrelation time of each parameter, in steps.
-
-        Parameters
-        ----------
-        discard, thin : int
-            Steps left out at the start, and the distance of those that are used.
-        **kwargs
-            Of `drawstore.autocorr.integrated_time`.
-
-        Returns
-        -------
-        ndarray, shape (ndim,)
-
-        Raises
-        ------
-        emcee.autocorr.AutocorrError
-            Where the chain is too short, unless ``quiet=True``.
-        """
-        return thin * autocorr_time(self.get_chain(discard=discard, thin=thin), **kwargs)
 
     # What scripts read, and fixtures assign.
 
@@ -200,7 +178,7 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
         """Accepted proposals of each walker, shape (nwalkers,)."""
         counts = self._recorder.accepted
         if counts is None:
-            raise _nothing_stored()
+            raise nothing_stored()
         return counts
 
     @accepted.setter
@@ -230,7 +208,7 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
 
     def _require_steps(self) -> Steps:
         if self._steps is None:
-            raise _nothing_stored()
+            raise nothing_stored()
         return self._steps
 
     def _array(self, name: str) -> Any:
@@ -328,9 +306,3 @@ class Backend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no typ
 _save_step = Backend.save_step
 _INTERNAL = frozenset({"_steps", "_recorder", "_record", "_assigned", "save_step"})
 _NOWHERE = ChainBuffer([("chain", np.float64, (0, 0)), ("log_prob", np.float64, (0,))])
-
-
-def _nothing_stored() -> AttributeError:
-    return AttributeError(
-        "there are no steps yet: run the sampler with 'store=True' before you read the results"
-    )

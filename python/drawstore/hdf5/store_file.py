@@ -20,11 +20,11 @@ from .fileio import datasync, open_binary, reserve, sync_directory
 from .locks import pauses, try_lock, unlock
 from .redo import Change, RedoFile, left_behind
 
-__all__ = ["StoreFile", "store_file"]
+__all__ = ["PATIENCE", "StoreFile", "locked", "store_file"]
 
 # What HDF5 1.10 and later can read, so that older programs can, too.
 _LIBVER = ("v110", "v110")
-_PATIENCE = 10.0  # seconds that a read waits for another program's lock
+PATIENCE = 10.0  # seconds that a read waits for another program's lock
 
 
 class StoreFile:
@@ -264,7 +264,7 @@ class StoreFile:
     # Reading.
 
     @contextlib.contextmanager
-    def reading(self, timeout: float = _PATIENCE) -> Iterator[h5py.File]:
+    def reading(self, timeout: float = PATIENCE) -> Iterator[h5py.File]:
         """Open the file for reading, as long as the context lasts.
 
         Raises
@@ -299,7 +299,7 @@ class StoreFile:
                         return
                     unlock(fd)
                     self._settle()
-        raise _locked(self.path, waited)
+        raise locked(self.path, waited)
 
     def _is_half_changed(self) -> bool:
         """Whether a change was begun and nobody is at it any more."""
@@ -326,7 +326,7 @@ class StoreFile:
                 "directory",
             ) from error
 
-    def open(self, mode: str, timeout: float = _PATIENCE) -> h5py.File:
+    def open(self, mode: str, timeout: float = PATIENCE) -> h5py.File:
         """Open the file for the user; it is not changed by us until the user closes it.
 
         Raises as `reading` does.
@@ -345,7 +345,7 @@ class StoreFile:
             self._opened.add(file)
             file._drawstore_file = self  # as long as the user's file is open, so are we known
             return file
-        raise _locked(self.path, waited)
+        raise locked(self.path, waited)
 
     def _open_as_others_do(self, mode: str) -> h5py.File:
         # HDF5 refuses a file that this process has open with other flags for locking.
@@ -403,7 +403,8 @@ def _is_lock_error(error: OSError) -> bool:
     return "unable to lock file" in text or "Resource temporarily unavailable" in text
 
 
-def _locked(path: str, waited: float) -> BlockingIOError:
+def locked(path: str, waited: float) -> BlockingIOError:
+    """Make the error for a file that another program holds, after so many seconds."""
     return BlockingIOError(
         errno.EWOULDBLOCK,
         f"{path!r} is locked by another program that has it open; waited {waited:.1f} s. "
