@@ -58,7 +58,8 @@ def test_a_write_that_fails_is_kept_and_ends_the_writing(tmp_path):
     captured = CapturedFile(fd)
     captured.seek(PAGE)
     assert captured.write(b"new") == 3
-    assert isinstance(captured.error, OSError)
+    assert isinstance(captured.take_error(), OSError)
+    assert captured.take_error() is None
     captured.seek(0)
     captured.write(b"more")
     assert not captured.pages

@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 import pytest
 
+import scripting
 from drawstore.emcee import Backend, HDFBackend
 from hdf_files import made_up_states, save, steps_in
 
@@ -157,6 +158,26 @@ def test_a_directory_in_place_of_the_file(tmp_path):
     with pytest.raises(IsADirectoryError):
         backend.reset(*SHAPE)
     assert [p.name for p in tmp_path.iterdir()] == ["d.h5"]
+
+
+def test_errors_leave_nothing_that_crashes_the_interpreter_at_its_end(tmp_path):
+    (tmp_path / "d.h5").mkdir()
+    (tmp_path / "text.h5").write_text("no HDF5 at all" * 1000)
+    (tmp_path / "empty.h5").touch()
+    code = """
+        import os, sys
+        from drawstore.emcee import HDFBackend
+        os.chdir(sys.argv[1])
+        for name in ("d.h5", "text.h5", "empty.h5", "none.h5"):
+            backend = HDFBackend(name)
+            for use in (lambda: backend.initialized, backend.get_chain, backend.open):
+                try:
+                    use()
+                except (OSError, AttributeError) as error:
+                    kept = error
+        print("done")
+    """
+    assert scripting.run(code, tmp_path)[0] == "done\n"
 
 
 def test_a_place_that_cannot_be_written(tmp_path):

@@ -34,9 +34,6 @@ class CapturedFile(io.RawIOBase):
         The changed pages among the old ones, by their number.
     wrote_behind : bool
         Whether pages behind the old end were written.
-    error : BaseException or None
-        What went wrong in a read or a write, where HDF5 would hide it. After a write that failed,
-        the others are ignored; who collects the changes has to look here first.
     """
 
     def __init__(self, fd: int, name: str = "") -> None:
@@ -48,7 +45,7 @@ class CapturedFile(io.RawIOBase):
         self.old_size = self.size = os.fstat(fd).st_size
         self.pages: dict[int, bytearray] = {}
         self.wrote_behind = False
-        self.error: BaseException | None = None
+        self._error: BaseException | None = None
         # The first page that does not overlap the old file. In an empty one, all pages wait.
         self._behind = -(-self.old_size // PAGE) if self.old_size else 1 << 62
 
@@ -62,6 +59,17 @@ class CapturedFile(io.RawIOBase):
     def abort(self) -> None:
         """Ignore what is still written: the changes are given up."""
         self._aborted = True
+
+    def take_error(self) -> BaseException | None:
+        """Tell what went wrong in a read or a write, where HDF5 would hide it; forgotten then.
+
+        After a write that failed, the others are ignored: who opened the file has to ask, before
+        the changes are collected, and where it could not be opened. An error that stayed here would
+        never be freed: it leads to what h5py holds, and that holds this object, unseen by the
+        garbage collector. h5py then crashes the interpreter at its end.
+        """
+        error, self._error = self._error, None
+        return error
 
     def seekable(self) -> bool:
         return True
@@ -91,7 +99,7 @@ class CapturedFile(io.RawIOBase):
         try:
             self._read(target[:n], self._position)
         except Exception as error:
-            self.error = self.error or error
+            self._error = self._error or error
             raise
         self._position += n
         return n
@@ -103,7 +111,7 @@ class CapturedFile(io.RawIOBase):
                 self._write(source, self._position)
             except BaseException as error:
                 # HDF5 does not always pass it on, and cannot close a file that it cannot write.
-                self.error = error
+                self._error = error
                 self._aborted = True
         self._position += len(source)
         self.size = max(self.size, self._position)

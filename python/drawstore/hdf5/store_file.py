@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, NoReturn
 
 import h5py
 from h5py._objects import phil
@@ -252,14 +252,20 @@ class StoreFile:
                 except BaseException:
                     captured.abort()
                     raise
-            if captured.error is not None:
-                raise captured.error
         except BaseException as error:
-            if captured.error is not None and captured.error is not error:
-                raise captured.error from error
-            if isinstance(error, OSError) and error is not captured.error:
-                raise explained(self.path, error) from error
-            raise
+            self._raise_cause(error, captured.take_error())
+        hidden = captured.take_error()
+        if hidden is not None:
+            raise hidden
+
+    def _raise_cause(self, error: BaseException, hidden: BaseException | None) -> NoReturn:
+        """Raise what h5py says of a captured file, or what it hides, in words that help."""
+        cause = error if hidden is None else hidden
+        if isinstance(cause, OSError):
+            cause = explained(self.path, cause)
+        if cause is error:
+            raise error
+        raise cause from error
 
     # Reading.
 
@@ -290,10 +296,11 @@ class StoreFile:
                 if try_lock(fd, shared=True):
                     if not self._is_half_changed():
                         # Not by its name: the user may have it open with other flags for locking.
+                        captured = CapturedFile(fd, self.path)
                         try:
-                            file = h5py.File(CapturedFile(fd, self.path), "r")
+                            file = h5py.File(captured, "r")
                         except OSError as error:
-                            raise explained(self.path, error) from error
+                            self._raise_cause(error, captured.take_error())
                         with file:
                             yield file
                         return
@@ -415,8 +422,8 @@ def locked(path: str, waited: float) -> BlockingIOError:
 def explained(path: str, error: OSError) -> OSError:
     """Say what is wrong with a file, where HDF5's own words do not."""
     text = str(error)
-    if isinstance(error, (FileNotFoundError, PermissionError, BlockingIOError)):
-        return error
+    if error.errno not in (None, errno.EISDIR):
+        return error  # the system's own word
     if os.path.isdir(path):
         return IsADirectoryError(errno.EISDIR, f"{path!r} is a directory, not an HDF5 file")
     if os.path.exists(path) and os.path.getsize(path) == 0:
