@@ -13,7 +13,8 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from drawstore.hdf5.store_file import PATIENCE, locked, store_file
+from drawstore.hdf5.errors import locked
+from drawstore.hdf5.store_file import PATIENCE, store_file
 
 from .base import BaseBackend, nothing_stored
 from .blobs import decode_dicts, layout_of

@@ -10,17 +10,18 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import h5py
 from h5py._objects import phil
 
 from .capture import CapturedFile
+from .errors import explained, is_lock_error, locked
 from .fileio import datasync, open_binary, reserve, sync_directory
 from .locks import pauses, try_lock, unlock
 from .redo import Change, RedoFile, left_behind
 
-__all__ = ["PATIENCE", "StoreFile", "locked", "store_file"]
+__all__ = ["PATIENCE", "StoreFile", "store_file"]
 
 # What HDF5 1.10 and later can read, so that older programs can, too.
 _LIBVER = ("v110", "v110")
@@ -346,7 +347,7 @@ class StoreFile:
             except BlockingIOError:
                 continue
             except OSError as error:
-                if _is_lock_error(error):
+                if is_lock_error(error):
                     continue
                 raise explained(self.path, error) from error
             self._opened.add(file)
@@ -403,42 +404,3 @@ def _is_written_through_h5py(path: str) -> bool:
             and file.get_access_plist().get_driver() != h5py.h5fd.fileobj_driver
             for file in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
         )
-
-
-def _is_lock_error(error: OSError) -> bool:
-    text = str(error)
-    return "unable to lock file" in text or "Resource temporarily unavailable" in text
-
-
-def locked(path: str, waited: float) -> BlockingIOError:
-    """Make the error for a file that another program holds, after so many seconds."""
-    return BlockingIOError(
-        errno.EWOULDBLOCK,
-        f"{path!r} is locked by another program that has it open; waited {waited:.1f} s. "
-        "Close the file there and try again",
-    )
-
-
-def explained(path: str, error: OSError) -> OSError:
-    """Say what is wrong with a file, where HDF5's own words do not."""
-    text = str(error)
-    if error.errno not in (None, errno.EISDIR):
-        return error  # the system's own word
-    if os.path.isdir(path):
-        return IsADirectoryError(errno.EISDIR, f"{path!r} is a directory, not an HDF5 file")
-    if os.path.exists(path) and os.path.getsize(path) == 0:
-        return OSError(f"{path!r} is empty; reset the backend to begin a run in it")
-    if "truncated file" in text:
-        return OSError(
-            f"{path!r} is cut off: {text[text.index('truncated file') :].rstrip(')')}. "
-            "A copy or a transfer may have ended early; get a whole copy"
-        )
-    if "file signature not found" in text or "File signature not found" in text:
-        return OSError(f"{path!r} is not an HDF5 file; give another name")
-    return error
-
-
-def describe_groups(file: Any) -> str:
-    """List the groups of a file, for messages."""
-    names = [name for name in file if isinstance(file.get(name, getlink=False), h5py.Group)]
-    return ", ".join(repr(name) for name in names) or "no groups"
