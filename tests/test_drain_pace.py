@@ -7,6 +7,7 @@ import numpy as np
 from emcee import State
 
 import drawstore.emcee
+import scripting
 from drawstore.hdf5.store_file import StoreFile
 
 
@@ -48,3 +49,15 @@ def test_the_thread_starts_with_the_first_step(tmp_path):
     backend.save_step(state, np.ones(4, dtype=bool))
     assert len(drains()) == 1
     backend.close()
+
+
+def test_a_run_without_a_step_lets_go_of_its_file_when_the_process_ends(tmp_path):
+    code = """
+        import sys
+        from drawstore.emcee import HDFBackend
+        backend = HDFBackend(sys.argv[1])
+        backend.reset(4, 2)
+        backend.grow(10, None)
+    """
+    scripting.run(code, tmp_path / "chain.h5")
+    assert [path.name for path in tmp_path.iterdir()] == ["chain.h5"]

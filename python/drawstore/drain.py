@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["Task", "forget", "schedule"]
+__all__ = ["Task", "forget", "register", "schedule"]
 
 
 class Task(Protocol):
@@ -47,13 +47,18 @@ class _Drain:
         self._ending = False
         self._finalizer_pid = 0
 
+    def register(self, task: Task) -> None:
+        """Have a task finished when the process ends."""
+        with self._changed:
+            self._known.add(task)
+            self._deliver_when_worker_ends()
+
     def schedule(self, task: Task, delay: float) -> None:
         """Have a task drained after ``delay`` seconds, or sooner where it is due sooner."""
         with self._changed:
             due = time.monotonic() + delay
             self._due[task] = min(due, self._due.get(task, due))
-            self._known.add(task)
-            self._deliver_when_worker_ends()
+            self.register(task)
             self._start()
             self._changed.notify()
         if self._ending:
@@ -129,6 +134,11 @@ class _Drain:
 
 
 _drain = _Drain()
+
+
+def register(task: Task) -> None:
+    """Have a task finished when the process ends; no thread is started for that."""
+    _drain.register(task)
 
 
 def schedule(task: Task, delay: float) -> None:

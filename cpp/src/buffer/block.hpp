@@ -66,7 +66,6 @@ class Block {
     std::vector<std::byte*> columns_;
     std::uint64_t first_row_;
     std::uint64_t capacity_ = 0;
-    std::uint64_t expected_ = 0;
     Pages pages_;                               // one of these two
     std::unique_ptr<std::byte[], Free> plain_;  // holds the rows
 };

@@ -483,6 +483,7 @@ def start_run(
             file.release()
             raise
         _runs[key] = run
+        drain.register(run)  # it holds the file, steps or not, until it is finished
         return run
 
 
