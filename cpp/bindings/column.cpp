@@ -56,7 +56,8 @@ Column::Column(std::string name, const py::dtype& dtype, const std::vector<py::s
         dtype_ = inner.first;
         extents.insert(extents.end(), inner.second.begin(), inner.second.end());
     }
-    variable_ = {std::move(name), parse(dtype_), {}};
+    variable_.name = std::move(name);
+    variable_.dtype = parse(dtype_);
     if (PyDataType_FLAGCHK(descr(dtype_), NPY_ITEM_REFCOUNT) ||
         PyDataType_FLAGCHK(descr(dtype_), NPY_ITEM_IS_POINTER)) {
         throw TypeError("variable '" + variable_.name + "' has dtype " +
@@ -65,7 +66,7 @@ Column::Column(std::string name, const py::dtype& dtype, const std::vector<py::s
     }
     for (const py::ssize_t extent : extents) {
         if (extent < 0) throw ValueError("the shape of '" + variable_.name + "' is negative");
-        variable_.shape.push_back(static_cast<std::uint64_t>(extent));
+        variable_.shape.push_back(extent);
         shape_.push_back(extent);
     }
     if (shape_.size() + 1 > NPY_MAXDIMS_LEGACY_ITERS) {

@@ -18,6 +18,10 @@ void set_python_error(std::exception_ptr error) {
         PyErr_SetString(PyExc_TypeError, e.what());
     } catch (const NameError& e) {
         PyErr_SetString(PyExc_KeyError, e.what());
+    } catch (const SystemError& e) {
+        const py::object error =
+            py::reinterpret_borrow<py::object>(PyExc_OSError)(e.code(), e.what(), e.path());
+        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
     } catch (const MemoryError& e) {
         PyErr_SetString(PyExc_MemoryError, e.what());
     } catch (const Error& e) {

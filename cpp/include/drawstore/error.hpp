@@ -37,6 +37,28 @@ class StateError : public Error {
     using Error::Error;
 };
 
+// The system refused to read or to write: no space, no permission, no such file. Python: the
+// OSError of that code.
+class SystemError : public Error {
+  public:
+    SystemError(int code, const std::string& path, const std::string& what)
+        : Error(what), code_(code), path_(path) {}
+
+    int code() const noexcept { return code_; }  // errno
+    const std::string& path() const noexcept { return path_; }
+
+  private:
+    int code_;
+    std::string path_;
+};
+
+// Stored bytes are not what was written: damaged, cut off, of a newer version, or not ours at all.
+// Python: ValueError.
+class DataError : public ValueError {
+  public:
+    using ValueError::ValueError;
+};
+
 // The system refused memory. Python: MemoryError.
 class MemoryError : public Error {
   public:

@@ -26,6 +26,7 @@ enum class Kind : std::uint8_t {
     Float64,
     Complex64,
     Complex128,
+    String,  // text of any length, UTF-8
     Opaque,
 };
 
@@ -40,9 +41,17 @@ struct DType {
 struct Variable {
     std::string name;
     DType dtype;
-    std::vector<std::uint64_t> shape;  // of one draw; empty for a scalar
+    std::vector<std::int64_t> shape =
+        {};  // of one draw; empty for a scalar; -1: differs between draws
+    std::vector<std::string> dims = {};  // names of the dimensions; empty where they have none
+    bool is_deterministic = false;
+    bool undefined_ndim = false;  // also the number of dimensions differs; `shape` says nothing
 
-    // Bytes of one draw. Throws ValueError where they do not fit into 63 bits.
+    // Whether draws differ in their number of bytes: text, and shapes that are not fixed.
+    bool is_ragged() const noexcept;
+
+    // Bytes of one draw of a variable that is not ragged. Throws ValueError where they do not fit
+    // into 63 bits.
     std::size_t row_bytes() const;
 
     // "chain (float64, shape (32, 5))", as messages name a variable.

@@ -24,6 +24,11 @@ ChainBuffer::ChainBuffer(std::vector<Variable> variables, std::optional<Ring> ri
         if (std::any_of(variables_.begin(), it, same)) {
             throw ValueError("two variables have the name '" + it->name + "'");
         }
+        if (it->is_ragged()) {
+            throw ValueError(it->describe() +
+                             " has draws of different sizes; a chain buffer holds "
+                             "draws of one size");
+        }
         row_bytes_.push_back(it->row_bytes());
     }
     if (ring_ && ring_->segment_rows == 0) {
