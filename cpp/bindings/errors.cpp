@@ -19,9 +19,9 @@ void set_python_error(std::exception_ptr error) {
     } catch (const NameError& e) {
         PyErr_SetString(PyExc_KeyError, e.what());
     } catch (const SystemError& e) {
-        const py::object error =
+        const py::object os_error =
             py::reinterpret_borrow<py::object>(PyExc_OSError)(e.code(), e.what(), e.path());
-        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(error.ptr())), error.ptr());
+        PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(os_error.ptr())), os_error.ptr());
     } catch (const MemoryError& e) {
         PyErr_SetString(PyExc_MemoryError, e.what());
     } catch (const Error& e) {

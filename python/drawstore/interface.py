@@ -1,0 +1,369 @@
+"""What every store offers: a backend holds runs, a run holds chains, a chain holds draws."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import ArrayLike, NDArray
+
+    from .meta import RunMeta, Variable
+
+__all__ = ["Backend", "Chain", "Group", "Run", "RunInfo"]
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """A run as a backend lists it, without reading draws.
+
+    Attributes
+    ----------
+    rid : str
+        The run's id.
+    created_at : datetime
+        When `Backend.init_run` made it, in UTC.
+    chains : dict of int to int
+        Number of each chain, and its draws.
+    size : int
+        Bytes on disk, or in memory.
+    """
+
+    rid: str
+    created_at: datetime
+    chains: dict[int, int]
+    size: int
+
+
+@dataclass
+class Group:
+    """Arrays that came after sampling: a log-likelihood, predictions.
+
+    Attributes
+    ----------
+    values : dict of str to ndarray
+        By name.
+    dims : dict of str to tuple of str
+        The dimensions of each, "chain" and "draw" included.
+    coords : dict of str to ndarray
+        Of the dimensions.
+    attrs : dict of str to object
+        Of the group.
+    """
+
+    values: dict[str, NDArray[Any]]
+    dims: dict[str, tuple[str, ...]]
+    coords: dict[str, NDArray[Any]] = field(default_factory=dict)
+    attrs: dict[str, Any] = field(default_factory=dict)
+
+
+class _Closing:
+    """Closes what it is mixed into at the end of a ``with`` block."""
+
+    def close(self) -> None:
+        """Let go of what is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        exception_type: type[BaseException] | None,
+        exception_value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+class Chain(_Closing, ABC):
+    """A handle on one chain of a run.
+
+    One thread appends at a time; any thread may read, at any time. Every error leaves the chain as
+    it was.
+    """
+
+    @property
+    @abstractmethod
+    def rid(self) -> str:
+        """The id of the run."""
+
+    @property
+    @abstractmethod
+    def chain_number(self) -> int:
+        """The number of the chain in its run."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """The number of draws; of a chain that another process writes, as of now."""
+
+    @abstractmethod
+    def append(
+        self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
+    ) -> None:
+        """Append one draw.
+
+        Parameters
+        ----------
+        draw : mapping of str to array_like
+            A value for each variable of the run, of its shape. Values of another dtype are
+            converted where NumPy's "same_kind" rule allows it.
+        stats : mapping of str to array_like, optional
+            Sampler stats. One that is left out is missing in this row (see `get_stats`).
+
+        Raises
+        ------
+        KeyError
+            For a name that the run does not declare; the message lists those it does.
+        ValueError
+            For a variable without a value, or a value of another shape.
+        TypeError
+            For a value that cannot be stored without loss.
+        RuntimeError
+            After `close`, in a forked child, and where another thread is appending.
+        OSError
+            Where there is no room; earlier draws are kept, and appending may go on when there is.
+        """
+
+    @abstractmethod
+    def extend(
+        self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
+    ) -> None:
+        """Append a block of draws: all, or none.
+
+        Parameters
+        ----------
+        draws, stats : mapping of str to array_like, shape (n, *shape)
+            As for `append`, with a leading axis of draws. Ragged variables take a sequence of n
+            values. Stats may be masked arrays: rows that are masked miss the stat.
+
+        Raises
+        ------
+        KeyError, ValueError, TypeError, RuntimeError, OSError
+            As `append` does.
+        """
+
+    @abstractmethod
+    def announce(self, n_draws: int) -> None:
+        """Say how many draws there will be in all. Only guides allocation."""
+
+    @abstractmethod
+    def get_draws(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
+        """Give draws of one variable.
+
+        Parameters
+        ----------
+        name : str
+            The variable.
+        slc : slice
+            Which draws, with any step.
+
+        Returns
+        -------
+        ndarray, shape (n, *shape)
+            Read-only, of the variable's dtype; a view where draws lie in memory. For text an
+            object array of str. For a variable whose shape differs between draws an object array
+            of ndarrays, shape (n,).
+
+        Raises
+        ------
+        KeyError
+            For a name that is not declared.
+        """
+
+    @abstractmethod
+    def get_stats(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
+        """Give values of one sampler stat, as `get_draws` does.
+
+        Returns
+        -------
+        ndarray or numpy.ma.MaskedArray, shape (n, *shape)
+            Always of the declared dtype. Masked, and only then, where rows of the slice miss the
+            stat; under the mask is NaN, or zero, or "".
+        """
+
+    @abstractmethod
+    def get_draws_at(self, i: int, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Give one draw of some variables, all by default.
+
+        Parameters
+        ----------
+        i : int
+            Its number; negative ones count from the end.
+        names : sequence of str, optional
+            The variables.
+
+        Raises
+        ------
+        IndexError
+            Where there is no such draw.
+        """
+
+    @abstractmethod
+    def get_stats_at(self, i: int, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        """Give the sampler stats of one draw; one that it misses is fully masked."""
+
+    @abstractmethod
+    def flush(self, sync: bool = False) -> None:
+        """Return when all draws are where they are kept; with ``sync``, also after power loss."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Flush, and refuse further draws; reading goes on. Closing twice is fine."""
+
+
+class Run(_Closing, ABC):
+    """A handle on one run."""
+
+    @property
+    @abstractmethod
+    def meta(self) -> RunMeta:
+        """What the run is made of: a copy of the message."""
+
+    @property
+    @abstractmethod
+    def rid(self) -> str:
+        """The run's id."""
+
+    @property
+    @abstractmethod
+    def created_at(self) -> datetime:
+        """When the run was made, in UTC."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes on disk, or in memory."""
+
+    @abstractmethod
+    def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
+        """Begin a chain.
+
+        Parameters
+        ----------
+        chain_number : int
+            Not negative; each chain of a run has its own.
+        resume : bool
+            Go on at the end of the chain where it exists.
+
+        Raises
+        ------
+        ValueError
+            Where the chain exists and ``resume`` is not said.
+        RuntimeError
+            Where another process or handle is writing it; the message names it.
+        """
+
+    @abstractmethod
+    def get_chains(self) -> list[Chain]:
+        """Give handles on all chains, by number: those that live in this process, and readers."""
+
+    @abstractmethod
+    def _save_group(self, name: str, group: Group) -> None:
+        """Keep a group, whole or not at all, in place of one of that name."""
+
+    @abstractmethod
+    def _load_groups(self) -> dict[str, Group]:
+        """Give the groups that were kept."""
+
+    def flush(self, sync: bool = False) -> None:
+        """Flush the chains that this process writes."""
+        for chain in self.get_chains():
+            chain.flush(sync)
+
+    def close(self) -> None:
+        """Close the chains that this process writes."""
+        for chain in self.get_chains():
+            chain.close()
+
+    @property
+    def variables(self) -> dict[str, Variable]:
+        """The variables, by name."""
+        return {variable.name: variable for variable in self.meta.variables}
+
+    @property
+    def sample_stats(self) -> dict[str, Variable]:
+        """The sampler stats, by name."""
+        return {variable.name: variable for variable in self.meta.sample_stats}
+
+    @property
+    def coords(self) -> dict[str, NDArray[Any]]:
+        """The coordinates of the dimensions, by name."""
+        from .meta import unpack_array
+
+        return {coord.name: unpack_array(coord.values) for coord in self.meta.coordinates}
+
+    @property
+    def dims(self) -> dict[str, list[str]]:
+        """The dimensions of the variables and data that have names for them."""
+        meta = self.meta
+        return {item.name: list(item.dims) for item in (*meta.variables, *meta.data) if item.dims}
+
+    @property
+    def constant_data(self) -> dict[str, NDArray[Any]]:
+        """The data of the model that were not observed, by name."""
+        return self._data(is_observed=False)
+
+    @property
+    def observed_data(self) -> dict[str, NDArray[Any]]:
+        """The data that were observed, by name."""
+        return self._data(is_observed=True)
+
+    def _data(self, is_observed: bool) -> dict[str, NDArray[np.generic]]:
+        from .meta import unpack_array
+
+        return {
+            item.name: unpack_array(item.value)
+            for item in self.meta.data
+            if item.is_observed == is_observed
+        }
+
+
+class Backend(_Closing, ABC):
+    """A place where runs are kept."""
+
+    @abstractmethod
+    def init_run(self, meta: RunMeta) -> Run:
+        """Begin a run.
+
+        Parameters
+        ----------
+        meta : RunMeta
+            Its variables, sampler stats, coordinates, data and attributes. Where its ``rid`` is
+            empty the run gets a fresh one.
+
+        Raises
+        ------
+        ValueError
+            Where a run of that id exists, or two variables have one name.
+        """
+
+    @abstractmethod
+    def get_runs(self) -> list[RunInfo]:
+        """List the runs in the order in which they were made, without reading draws."""
+
+    @abstractmethod
+    def get_run(self, rid: str) -> Run:
+        """Give a handle on a run.
+
+        Raises
+        ------
+        KeyError
+            Where there is none of that id; the message lists those there are.
+        """
+
+    @abstractmethod
+    def delete_run(self, rid: str) -> None:
+        """Delete a run.
+
+        Raises
+        ------
+        KeyError
+            Where there is none of that id.
+        RuntimeError
+            Where a process is writing it.
+        """
