@@ -135,6 +135,12 @@ class ChainBuffer::Append {
     std::byte* at(std::size_t column, std::uint64_t i = 0) const;
     std::uint64_t contiguous(std::uint64_t i) const;
 
+    // The same for all columns at once: row i of column c goes to columns()[c] + (index() + i) *
+    // strides()[c]. Not for rings.
+    std::byte* const* columns() const noexcept;
+    const std::size_t* strides() const noexcept { return buffer_.row_bytes_.data(); }
+    std::uint64_t index() const noexcept { return row_; }
+
     void commit() noexcept { buffer_.size_.store(row_ + n_rows_, std::memory_order_release); }
 
   private:

@@ -25,12 +25,17 @@ class Rows {
         std::size_t alignment = 1;  // that the writer wants, a power of two, at most 16
     };
 
-    // Room for the next rows. Row i of column c goes to columns[c] + i * strides[c]. Valid until
-    // the next room(), commit() or abandon().
+    // Room for the next rows: row i of column c goes to at(c, i). Valid until the next room(),
+    // commit() or abandon().
     struct Slots {
         std::byte* const* columns = nullptr;
         const std::size_t* strides = nullptr;
+        std::uint64_t first = 0;
         std::uint64_t n_rows = 0;
+
+        std::byte* at(std::size_t column, std::uint64_t i = 0) const noexcept {
+            return columns[column] + (first + i) * strides[column];
+        }
     };
 
     // Rows of a rigid column, at data + i * stride, kept by the owner: never changed, never moved.
@@ -62,7 +67,8 @@ class Rows {
     // may be appended: after close(), in a forked child, in a read-only store.
     virtual void begin() = 0;
 
-    // Room for 1 to `at_most` more rows; the caller fills all the rows it is given. Where there are
+    // Room for 1 to `at_most` more rows; the caller fills all the rows it is given. The first call
+    // after begin() says by `at_most` how many rows there will be until commit(). Where there are
     // ragged columns it is one row, and item_bytes[c] says how large its item of column c is (0 for
     // rigid columns; the span is empty where all are rigid). Where an item has 0 bytes its pointer
     // must not be written to. Throws MemoryError or SystemError where there is no room, and then

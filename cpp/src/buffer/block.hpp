@@ -38,6 +38,9 @@ class Block {
         return columns_[column] + i * row_bytes_[column];
     }
 
+    // Where the columns begin.
+    std::byte* const* columns() const noexcept { return columns_.data(); }
+
     // Says that the first `rows` rows will be filled: asks for huge pages under the columns that
     // are large enough to gain by them.
     void expect(std::uint64_t rows) noexcept;

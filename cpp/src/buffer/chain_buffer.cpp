@@ -218,6 +218,8 @@ std::byte* ChainBuffer::Append::at(std::size_t column, std::uint64_t i) const {
     return block.at(column, row_ + i - block.first_row());
 }
 
+std::byte* const* ChainBuffer::Append::columns() const noexcept { return buffer_.tail_->columns(); }
+
 std::uint64_t ChainBuffer::Append::contiguous(std::uint64_t i) const {
     return std::min(block_of(row_ + i).end_row(), row_ + n_rows_) - (row_ + i);
 }
