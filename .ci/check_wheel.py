@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 REPO = Path(__file__).parent.parent
-ALLOWED = {".py", ".pyi", ".so", ".csv", ".typed"}
+ALLOWED = {".binpb", ".py", ".pyi", ".so", ".csv", ".typed"}
 
 names = set(zipfile.ZipFile(sys.argv[1]).namelist())
 package = {name for name in names if ".dist-info/" not in name}
@@ -20,7 +20,7 @@ problems += [f"not ours: {name}" for name in package - wanted - extensions]
 problems += [f"unexpected kind: {name}" for name in package if Path(name).suffix not in ALLOWED]
 if len(extensions) != 1:
     problems.append(f"one extension was expected, there are {sorted(extensions)}")
-for name in ("drawstore/py.typed", "drawstore/_core.pyi"):
+for name in ("drawstore/py.typed", "drawstore/_core.pyi", "drawstore/_messages.binpb"):
     if name not in package:
         problems.append(f"missing: {name}")
 if not any(name.endswith("/LICENSE") for name in names):

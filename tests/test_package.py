@@ -16,11 +16,17 @@ def test_version():
 
 
 def test_import_alone_is_light():
-    program = "import sys, drawstore; print(sorted({'emcee', 'h5py', 'numpy'} & set(sys.modules)))"
+    heavy = {"emcee", "google.protobuf", "h5py", "numpy"}
+    program = f"import sys, drawstore; print(sorted({heavy} & set(sys.modules)))"
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_every_name_that_is_offered_is_there():
+    for name in drawstore.__all__:
+        assert getattr(drawstore, name) is getattr(drawstore, name)
 
 
 def test_emcee_is_told_which_classes_are_backends():

@@ -2,7 +2,7 @@
 
 A `Backend` holds runs, a `Run` holds chains, a `Chain` holds draws and sampler stats, wherever they
 are kept. `drawstore.emcee` has backends for emcee's samplers. This module imports what it offers
-when it is first asked for: neither NumPy nor h5py is loaded before.
+when it is first asked for: none of NumPy, protobuf and h5py is loaded before.
 """
 
 from importlib import import_module as _import_module
@@ -15,6 +15,13 @@ if TYPE_CHECKING:
     from .interface import Group as Group
     from .interface import Run as Run
     from .interface import RunInfo as RunInfo
+    from .meta import ChainMeta as ChainMeta
+    from .meta import Coordinate as Coordinate
+    from .meta import DataVariable as DataVariable
+    from .meta import ExtendedValue as ExtendedValue
+    from .meta import RunMeta as RunMeta
+    from .meta import Variable as Variable
+    from .meta import make_meta as make_meta
 
 _MODULES = {
     "Backend": ".interface",
@@ -22,9 +29,30 @@ _MODULES = {
     "Group": ".interface",
     "Run": ".interface",
     "RunInfo": ".interface",
+    "ChainMeta": ".meta",
+    "Coordinate": ".meta",
+    "DataVariable": ".meta",
+    "ExtendedValue": ".meta",
+    "RunMeta": ".meta",
+    "Variable": ".meta",
+    "make_meta": ".meta",
 }
 
-__all__ = ["Backend", "Chain", "Group", "Run", "RunInfo", "__version__"]
+__all__ = [
+    "Backend",
+    "Chain",
+    "ChainMeta",
+    "Coordinate",
+    "DataVariable",
+    "ExtendedValue",
+    "Group",
+    "Run",
+    "RunInfo",
+    "RunMeta",
+    "Variable",
+    "__version__",
+    "make_meta",
+]
 
 __version__ = _version("drawstore")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
 
-    from .meta import RunMeta, Variable
+    from .meta import DataVariable, RunMeta, Variable
 
 __all__ = ["Backend", "Chain", "Group", "Run", "RunInfo"]
 
@@ -301,7 +301,8 @@ class Run(_Closing, ABC):
     def dims(self) -> dict[str, list[str]]:
         """The dimensions of the variables and data that have names for them."""
         meta = self.meta
-        return {item.name: list(item.dims) for item in (*meta.variables, *meta.data) if item.dims}
+        items: list[Variable | DataVariable] = [*meta.variables, *meta.data]
+        return {item.name: list(item.dims) for item in items if item.dims}
 
     @property
     def constant_data(self) -> dict[str, NDArray[Any]]:
