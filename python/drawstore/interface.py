@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import ArrayLike, NDArray
+    from xarray import DataTree
 
     from .meta import DataVariable, RunMeta, Variable
 
@@ -239,6 +240,11 @@ class Run(_Closing, ABC):
     def size(self) -> int:
         """Bytes on disk, or in memory."""
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether draws lie in this process's memory, where reading them costs nothing."""
+        return False
+
     @abstractmethod
     def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
         """Begin a chain.
@@ -305,6 +311,13 @@ class Run(_Closing, ABC):
         return {item.name: list(item.dims) for item in items if item.dims}
 
     @property
+    def attributes(self) -> dict[str, Any]:
+        """What else is known of the run, by name."""
+        from .meta import unpack_value
+
+        return {name: unpack_value(value) for name, value in self.meta.attributes.items()}
+
+    @property
     def constant_data(self) -> dict[str, NDArray[Any]]:
         """The data of the model that were not observed, by name."""
         return self._data(is_observed=False)
@@ -322,6 +335,112 @@ class Run(_Closing, ABC):
             for item in self.meta.data
             if item.is_observed == is_observed
         }
+
+    def to_datatree(
+        self,
+        *,
+        equalize: bool = True,
+        lazy: bool | None = None,
+        include_transformed: bool = False,
+    ) -> DataTree:
+        """Give the run as ArviZ 1 shows runs; needs xarray, and not ArviZ.
+
+        The groups are posterior and sample_stats, these of the warm-up under "warmup_" where the
+        sampler has marked it (by a stat "tune", "in_warmup", or "…__tune"), observed_data,
+        constant_data, and those of `add_groups`. Chains that grow meanwhile are shown as they are
+        now.
+
+        Parameters
+        ----------
+        equalize : bool
+            Chains that differ in length are cut to the shortest, with a warning. If False, they
+            are filled up with missing values.
+        lazy : bool, optional
+            Read draws when they are asked for, and each time they are; only those that are. By
+            default where they do not lie in memory.
+        include_transformed : bool
+            Also show those variables of a PyMC run that live in the space in which it samples.
+
+        Returns
+        -------
+        xarray.DataTree
+            In memory one chain is shown without a copy.
+
+        Warns
+        -----
+        UserWarning
+            Where something is left out: draws of longer chains, and variables whose shape differs
+            from draw to draw or whose name xarray cannot take.
+
+        Raises
+        ------
+        ImportError
+            Where there is no xarray.
+
+        Notes
+        -----
+        Missing values are NaN or NaT; integers and booleans become float64 where any is missing,
+        and only there; of text they are None, and zeros of other dtypes.
+        """
+        from .arviz import to_datatree
+
+        return to_datatree(
+            self, equalize=equalize, lazy=lazy, include_transformed=include_transformed
+        )
+
+    def to_inferencedata(
+        self,
+        *,
+        equalize: bool = True,
+        lazy: bool | None = None,
+        include_transformed: bool = False,
+    ) -> Any:
+        """Give the run as ``arviz.InferenceData``, as ArviZ before 1 shows runs.
+
+        All else is as for `to_datatree`.
+
+        Raises
+        ------
+        ImportError
+            Where there is no ArviZ, or one of version 1 or later.
+        """
+        from .arviz import to_inferencedata
+
+        return to_inferencedata(
+            self, equalize=equalize, lazy=lazy, include_transformed=include_transformed
+        )
+
+    def add_groups(
+        self,
+        *,
+        dims: Mapping[str, Sequence[str]] | None = None,
+        coords: Mapping[str, ArrayLike] | None = None,
+        **groups: Any,
+    ) -> None:
+        """Keep what comes after sampling with the run, in place of groups of the same name.
+
+        Parameters
+        ----------
+        dims : mapping of str to sequence of str, optional
+            Names of the dimensions of arrays that are given in dicts, behind chain and draw. By
+            default those of the run's variables and data.
+        coords : mapping of str to array_like, optional
+            Values along the dimensions of such arrays, beside those of the run.
+        **groups
+            By name, as ``log_likelihood`` or ``posterior_predictive``: a dict of arrays of shape
+            (chains, draws, *shape), an ``xarray.Dataset``, or a DataTree or InferenceData, of
+            which the group of that name is taken.
+
+        Raises
+        ------
+        ValueError
+            For the name of a group that the run makes itself.
+        TypeError
+            For values that are Python objects other than text.
+        """
+        from .arviz import add_groups
+
+        add_groups(self, groups, dims or {}, coords or {})
 
 
 class Backend(_Closing, ABC):
