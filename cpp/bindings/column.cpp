@@ -1,10 +1,10 @@
 #include "column.hpp"
 
 #include <cstring>
-#include <unordered_map>
 #include <utility>
 
 #include "drawstore/error.hpp"
+#include "drawstore/value.hpp"
 
 namespace drawstore::bindings {
 namespace {
@@ -14,26 +14,6 @@ PyArray_Descr* descr(const py::dtype& dtype) {
 }
 
 PyArrayObject* as_array(PyObject* object) { return reinterpret_cast<PyArrayObject*>(object); }
-
-DType parse(const py::dtype& dtype) {
-    static const std::unordered_map<std::string, Kind> kinds = {
-        {"bool", Kind::Bool},           {"int8", Kind::Int8},
-        {"int16", Kind::Int16},         {"int32", Kind::Int32},
-        {"int64", Kind::Int64},         {"uint8", Kind::UInt8},
-        {"uint16", Kind::UInt16},       {"uint32", Kind::UInt32},
-        {"uint64", Kind::UInt64},       {"float16", Kind::Float16},
-        {"float32", Kind::Float32},     {"float64", Kind::Float64},
-        {"complex64", Kind::Complex64}, {"complex128", Kind::Complex128},
-    };
-    DType parsed{Kind::Opaque, static_cast<std::size_t>(dtype.itemsize()),
-                 py::str(static_cast<const py::object&>(dtype))};
-    if (dtype.attr("isnative").cast<bool>()) {
-        if (const auto it = kinds.find(parsed.descriptor); it != kinds.end()) {
-            parsed.kind = it->second;
-        }
-    }
-    return parsed;
-}
 
 std::string shape_text(const py::array& array) {
     return py::str(array.attr("shape")).cast<std::string>();
@@ -47,6 +27,24 @@ py::capsule share(std::shared_ptr<const void> owner) {
 
 }  // namespace
 
+DType describe_dtype(const py::dtype& dtype) {
+    std::string name = py::str(static_cast<const py::object&>(dtype));
+    if (PyDataType_FLAGCHK(descr(dtype), NPY_ITEM_REFCOUNT) ||
+        PyDataType_FLAGCHK(descr(dtype), NPY_ITEM_IS_POINTER)) {
+        throw TypeError("dtype " + name +
+                        " holds Python objects; only values of a fixed size are stored");
+    }
+    if (dtype.attr("isnative").cast<bool>()) {
+        if (const auto named = dtype_named(name)) return *named;
+    }
+    return {Kind::Opaque, static_cast<std::size_t>(dtype.itemsize()), std::move(name)};
+}
+
+py::dtype numpy_dtype(const DType& dtype) {
+    if (dtype.kind != Kind::Opaque) return py::dtype(dtype.descriptor);
+    return py::module_::import("drawstore.dtypes").attr("parse_dtype")(dtype.descriptor);
+}
+
 Column::Column(std::string name, const py::dtype& dtype, const std::vector<py::ssize_t>& shape)
     : dtype_(dtype) {
     const py::object subdtype = dtype.attr("subdtype");
@@ -57,12 +55,10 @@ Column::Column(std::string name, const py::dtype& dtype, const std::vector<py::s
         extents.insert(extents.end(), inner.second.begin(), inner.second.end());
     }
     variable_.name = std::move(name);
-    variable_.dtype = parse(dtype_);
-    if (PyDataType_FLAGCHK(descr(dtype_), NPY_ITEM_REFCOUNT) ||
-        PyDataType_FLAGCHK(descr(dtype_), NPY_ITEM_IS_POINTER)) {
-        throw TypeError("variable '" + variable_.name + "' has dtype " +
-                        variable_.dtype.descriptor +
-                        ", which holds Python objects; only values of a fixed size are stored");
+    try {
+        variable_.dtype = describe_dtype(dtype_);
+    } catch (const TypeError& error) {
+        throw TypeError("variable '" + variable_.name + "': " + error.what());
     }
     for (const py::ssize_t extent : extents) {
         if (extent < 0) throw ValueError("the shape of '" + variable_.name + "' is negative");
@@ -73,6 +69,17 @@ Column::Column(std::string name, const py::dtype& dtype, const std::vector<py::s
         throw ValueError("'" + variable_.name + "' has more dimensions than NumPy allows");
     }
     row_bytes_ = variable_.row_bytes();
+}
+
+Column::Column(const Variable& variable)
+    : Column(variable.name, numpy_dtype(variable.dtype),
+             std::vector<py::ssize_t>(variable.shape.begin(), variable.shape.end())) {
+    if (variable_.dtype != variable.dtype) {
+        throw DataError("the dtype of " + variable.describe() + " is " +
+                        std::to_string(variable.dtype.itemsize) +
+                        " bytes where it was stored, and " +
+                        std::to_string(variable_.dtype.itemsize) + " here");
+    }
 }
 
 bool Column::matches(PyObject* value, npy_intp n_rows) const noexcept {
@@ -88,6 +95,35 @@ bool Column::matches(PyObject* value, npy_intp n_rows) const noexcept {
     }
     PyArray_Descr* given = PyArray_DESCR(array);
     return given == descr(dtype_) || PyArray_EquivTypes(given, descr(dtype_));
+}
+
+bool Column::store_plain(PyObject* value, std::byte* target) const noexcept {
+    if (PyArray_CheckExact(value)) {
+        if (!matches(value)) return false;
+        const void* data = PyArray_DATA(as_array(value));
+        if (row_bytes_ == 8) {
+            std::memcpy(target, data, 8);
+        } else {
+            std::memcpy(target, data, row_bytes_);
+        }
+        return true;
+    }
+    if (!shape_.empty()) return false;
+    const Kind kind = variable_.dtype.kind;
+    if (kind == Kind::Float64 && PyFloat_Check(value)) {
+        const double number = PyFloat_AS_DOUBLE(value);
+        std::memcpy(target, &number, sizeof number);
+        return true;
+    }
+    if (kind == Kind::Bool && PyBool_Check(value)) {
+        *target = std::byte{value == Py_True};
+        return true;
+    }
+    if (kind != Kind::Opaque && Py_TYPE(value) == descr(dtype_)->typeobj) {
+        PyArray_ScalarAsCtype(value, target);
+        return true;
+    }
+    return false;
 }
 
 py::array Column::checked(const py::handle& value, py::ssize_t n_rows) const {
@@ -117,14 +153,26 @@ py::array Column::checked(const py::handle& value, py::ssize_t n_rows) const {
     return array;
 }
 
-py::array Column::array_over(std::byte* data, py::ssize_t n_rows, const py::handle& owner) const {
+py::array Column::array_over(std::byte* data, py::ssize_t n_rows, const py::handle& owner,
+                             std::size_t stride) const {
     std::vector<npy_intp> extents;
     if (n_rows >= 0) extents.push_back(n_rows);
     extents.insert(extents.end(), shape_.begin(), shape_.end());
+    std::vector<npy_intp> strides;
+    if (stride != 0 && n_rows >= 0) {
+        strides.resize(extents.size());
+        npy_intp distance = static_cast<npy_intp>(variable_.dtype.itemsize);
+        for (std::size_t i = extents.size(); i-- > 1;) {
+            strides[i] = distance;
+            distance *= extents[i];
+        }
+        strides[0] = static_cast<npy_intp>(stride);
+    }
     Py_INCREF(dtype_.ptr());
     auto array = py::reinterpret_steal<py::array>(
         PyArray_NewFromDescr(&PyArray_Type, descr(dtype_), static_cast<int>(extents.size()),
-                             extents.data(), nullptr, data, NPY_ARRAY_CARRAY, nullptr));
+                             extents.data(), strides.empty() ? nullptr : strides.data(), data,
+                             strides.empty() ? NPY_ARRAY_CARRAY : NPY_ARRAY_BEHAVED, nullptr));
     if (!array) throw py::error_already_set();
     if (owner && PyArray_SetBaseObject(as_array(array.ptr()), owner.inc_ref().ptr()) < 0) {
         throw py::error_already_set();
@@ -156,8 +204,9 @@ py::array Column::convert(const py::handle& values, py::ssize_t n_rows) const {
 }
 
 py::array Column::wrap(std::shared_ptr<const void> owner, std::byte* data, py::ssize_t n_rows,
-                       bool writeable) const {
-    py::array array = array_over(data, n_rows, owner ? share(std::move(owner)) : py::capsule());
+                       bool writeable, std::size_t stride) const {
+    py::array array =
+        array_over(data, n_rows, owner ? share(std::move(owner)) : py::capsule(), stride);
     if (!writeable) PyArray_CLEARFLAGS(as_array(array.ptr()), NPY_ARRAY_WRITEABLE);
     return array;
 }

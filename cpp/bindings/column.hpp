@@ -1,4 +1,4 @@
-// One variable of a chain as Python sees it: how values get in, how arrays come out.
+// One variable of fixed size as Python sees it: how values get in, how arrays come out.
 #pragma once
 
 #include <memory>
@@ -10,11 +10,19 @@
 
 namespace drawstore::bindings {
 
+// NumPy's description of a dtype as the library keeps it, and back. Throws TypeError for a dtype
+// that holds Python objects or has no fixed size.
+DType describe_dtype(const py::dtype& dtype);
+py::dtype numpy_dtype(const DType& dtype);
+
 // Everything here is called with the GIL held.
 class Column {
   public:
     // Throws TypeError for a dtype that holds Python objects or has no fixed size.
     Column(std::string name, const py::dtype& dtype, const std::vector<py::ssize_t>& shape);
+
+    // The column of a rigid variable.
+    explicit Column(const Variable& variable);
 
     const Variable& variable() const noexcept { return variable_; }
     const py::dtype& dtype() const noexcept { return dtype_; }
@@ -22,6 +30,10 @@ class Column {
     // Whether `value` is n_rows rows of exactly this dtype and shape, contiguous: its bytes can be
     // copied. n_rows < 0 stands for one row without a row axis.
     bool matches(PyObject* value, npy_intp n_rows = -1) const noexcept;
+
+    // Writes one row to `target` where that needs no conversion and runs no Python code: an array
+    // of exactly this dtype and shape, or a number. False for everything else.
+    bool store_plain(PyObject* value, std::byte* target) const noexcept;
 
     // Writes one row to `target`. Throws ValueError for another shape, TypeError where NumPy's
     // "same_kind" rule does not allow the conversion; `target` may have been written to then.
@@ -31,13 +43,16 @@ class Column {
     // already. Throws like store().
     py::array convert(const py::handle& values, py::ssize_t n_rows) const;
 
-    // An array over n_rows rows that starts at `data` and keeps `owner`.
+    // An array over n_rows rows that starts at `data` and keeps `owner`; n_rows < 0 stands for one
+    // row without a row axis. `stride` is the distance of rows, 0 where they lie one behind the
+    // other.
     py::array wrap(std::shared_ptr<const void> owner, std::byte* data, py::ssize_t n_rows,
-                   bool writeable) const;
+                   bool writeable, std::size_t stride = 0) const;
 
   private:
     py::array checked(const py::handle& value, py::ssize_t n_rows) const;
-    py::array array_over(std::byte* data, py::ssize_t n_rows, const py::handle& owner) const;
+    py::array array_over(std::byte* data, py::ssize_t n_rows, const py::handle& owner,
+                         std::size_t stride = 0) const;
 
     py::dtype dtype_;
     Variable variable_;

@@ -6,7 +6,9 @@ PYBIND11_MODULE(_core, m) {
     m.doc() = "The compiled core of drawstore.";
     drawstore::bindings::register_errors();
     drawstore::bindings::bind_autocorr(m);
+    drawstore::bindings::bind_chain(m);
     drawstore::bindings::bind_chain_buffer(m);
     drawstore::bindings::bind_checksum(m);
+    drawstore::bindings::bind_run(m);
     drawstore::bindings::bind_step_recorder(m);
 }

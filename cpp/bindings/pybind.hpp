@@ -13,8 +13,10 @@ namespace drawstore::bindings {
 
 // One function a subject, each in the file bind_<subject>.cpp.
 void bind_autocorr(py::module_& m);
+void bind_chain(py::module_& m);
 void bind_chain_buffer(py::module_& m);
 void bind_checksum(py::module_& m);
+void bind_run(py::module_& m);
 void bind_step_recorder(py::module_& m);
 
 // For py::class_: Type.__new__(Type) constructs the object as Type() does, and so needs the same
@@ -25,6 +27,14 @@ inline const py::custom_type_setup constructed_by_new([](PyHeapTypeObject* heap_
         PyObject* self = type->tp_base->tp_new(type, args, kwargs);
         if (self && type->tp_init(self, args, kwargs) < 0) Py_CLEAR(self);
         return self;
+    };
+});
+
+// For py::class_ without a constructor: Type.__new__(Type) is an error, too.
+inline const py::custom_type_setup never_constructed([](PyHeapTypeObject* heap_type) {
+    heap_type->ht_type.tp_new = [](PyTypeObject* type, PyObject*, PyObject*) -> PyObject* {
+        PyErr_Format(PyExc_TypeError, "a %s is not made by calling the class", type->tp_name);
+        return nullptr;
     };
 });
 

@@ -52,6 +52,9 @@ class Rows {
         std::vector<std::span<const std::byte>> items;
     };
 
+    // From begin() to commit(), or to abandon() where it is not reached.
+    class Transaction;
+
     explicit Rows(std::vector<Column> columns) : columns_(std::move(columns)) {}
     virtual ~Rows() = default;
     Rows(const Rows&) = delete;
@@ -104,6 +107,25 @@ class Rows {
 
   private:
     const std::vector<Column> columns_;
+};
+
+class Rows::Transaction {
+  public:
+    explicit Transaction(Rows& rows) : rows_(rows) { rows_.begin(); }
+    ~Transaction() {
+        if (open_) rows_.abandon();
+    }
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+
+    void commit() {
+        open_ = false;
+        rows_.commit();
+    }
+
+  private:
+    Rows& rows_;
+    bool open_ = true;
 };
 
 }  // namespace drawstore

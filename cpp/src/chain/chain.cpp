@@ -1,7 +1,6 @@
 #include "drawstore/chain.hpp"
 
 #include <algorithm>
-#include <array>
 #include <cstring>
 #include <limits>
 #include <string>
@@ -11,26 +10,6 @@
 
 namespace drawstore {
 namespace {
-
-// Abandons what was begun unless it was committed.
-class Transaction {
-  public:
-    explicit Transaction(Rows& rows) : rows_(rows) { rows_.begin(); }
-    ~Transaction() {
-        if (open_) rows_.abandon();
-    }
-    Transaction(const Transaction&) = delete;
-    Transaction& operator=(const Transaction&) = delete;
-
-    void commit() {
-        open_ = false;
-        rows_.commit();
-    }
-
-  private:
-    Rows& rows_;
-    bool open_ = true;
-};
 
 std::uint64_t product(const std::vector<std::int64_t>& shape) {
     std::uint64_t count = 1;
@@ -154,7 +133,7 @@ void Chain::extend(std::uint64_t n_draws, const NamedValues& draws, const NamedV
     std::vector<std::size_t> sizes(layout_.any_ragged() ? layout_.columns().size() : 0);
     std::vector<RaggedValue> ragged(sizes.size());
 
-    Transaction transaction(*rows_);
+    Rows::Transaction transaction(*rows_);
     for (std::uint64_t done = 0; done < n_draws;) {
         for (std::size_t f = 0; f < fields.size() && !sizes.empty(); ++f) {
             if (!fields[f].is_ragged() || !values[f]) continue;

@@ -1,0 +1,157 @@
+// Backends and runs of the core. What Python's Backend and Run add is in drawstore/backends.
+#include <chrono>
+#include <map>
+#include <mutex>
+
+#include "drawstore/error.hpp"
+#include "drawstore/memory_backend.hpp"
+#include "drawstore/run.hpp"
+#include "py_chain.hpp"
+
+namespace drawstore::bindings {
+namespace {
+
+// A Variable as Python gives and gets it: name, dtype, shape, dims, is_deterministic,
+// undefined_ndim.
+using VariableTuple = std::tuple<std::string, std::string, std::vector<std::int64_t>,
+                                 std::vector<std::string>, bool, bool>;
+
+Variable variable_from(const VariableTuple& tuple) {
+    const auto& [name, dtype, shape, dims, is_deterministic, undefined_ndim] = tuple;
+    Variable variable{name, {}, shape, dims, is_deterministic, undefined_ndim};
+    if (dtype == "str") {
+        variable.dtype = text_dtype();
+        return variable;
+    }
+    try {
+        variable.dtype =
+            describe_dtype(py::module_::import("drawstore.dtypes").attr("parse_dtype")(dtype));
+    } catch (const TypeError& error) {
+        throw TypeError("variable '" + name + "': " + error.what());
+    }
+    return variable;
+}
+
+VariableTuple tuple_of(const Variable& variable) {
+    return {variable.name, variable.dtype.descriptor, variable.shape,
+            variable.dims, variable.is_deterministic, variable.undefined_ndim};
+}
+
+std::vector<VariableTuple> tuples_of(const std::vector<Variable>& variables) {
+    std::vector<VariableTuple> tuples;
+    for (const Variable& variable : variables) tuples.push_back(tuple_of(variable));
+    return tuples;
+}
+
+std::int64_t microseconds(Time time) { return time.time_since_epoch().count(); }
+
+class PyRun {
+  public:
+    PyRun(std::shared_ptr<Run> run, py::object origin)
+        : run_(std::move(run)), origin_(std::move(origin)) {}
+
+    Run& run() const noexcept { return *run_; }
+
+    std::shared_ptr<PyChain> init_chain(std::uint32_t number, bool resume) {
+        return wrap(
+            run_->init_chain(number, resume ? Run::Existing::Resume : Run::Existing::Refuse));
+    }
+
+    std::vector<std::shared_ptr<PyChain>> get_chains() {
+        std::vector<std::shared_ptr<PyChain>> chains;
+        for (auto& chain : run_->get_chains()) chains.push_back(wrap(std::move(chain)));
+        return chains;
+    }
+
+  private:
+    // One handle a chain: the same object wherever it is asked for, as long as somebody holds it.
+    std::shared_ptr<PyChain> wrap(std::shared_ptr<Chain> chain) {
+        static std::map<const Chain*, std::weak_ptr<PyChain>> handles;  // the GIL guards it
+        std::erase_if(handles, [](const auto& entry) { return entry.second.expired(); });
+        auto& handle = handles[chain.get()];
+        if (auto known = handle.lock()) return known;
+        auto made = std::make_shared<PyChain>(std::move(chain), origin_);
+        handle = made;
+        return made;
+    }
+
+    std::shared_ptr<Run> run_;
+    py::object origin_;
+};
+
+class PyBackend {
+  public:
+    PyBackend(std::shared_ptr<Backend> backend, py::object origin)
+        : backend_(std::move(backend)), origin_(std::move(origin)) {}
+
+    std::shared_ptr<PyRun> init_run(std::string rid, const std::vector<VariableTuple>& variables,
+                                    const std::vector<VariableTuple>& sample_stats,
+                                    const py::bytes& message) {
+        RunMeta meta{std::move(rid), {}, {}, std::string(message)};
+        for (const auto& tuple : variables) meta.variables.push_back(variable_from(tuple));
+        for (const auto& tuple : sample_stats) meta.sample_stats.push_back(variable_from(tuple));
+        return std::make_shared<PyRun>(backend_->init_run(std::move(meta)), origin_);
+    }
+
+    py::list get_runs() const {
+        py::list infos;
+        for (const RunInfo& info : backend_->get_runs()) {
+            infos.append(
+                py::make_tuple(info.rid, microseconds(info.created_at), info.chains, info.bytes));
+        }
+        return infos;
+    }
+
+    std::shared_ptr<PyRun> get_run(const std::string& rid) {
+        return std::make_shared<PyRun>(backend_->get_run(rid), origin_);
+    }
+
+    void delete_run(const std::string& rid) { backend_->delete_run(rid); }
+
+  private:
+    std::shared_ptr<Backend> backend_;
+    py::object origin_;
+};
+
+}  // namespace
+
+void bind_run(py::module_& m) {
+    py::class_<PyRun, std::shared_ptr<PyRun>>(m, "CoreRun", py::is_final(), plain_metaclass(),
+                                              never_constructed,
+                                              "A run of the core, which `drawstore.Run` wraps.")
+        .def_property_readonly("rid", [](const PyRun& self) { return self.run().meta().rid; })
+        .def_property_readonly(
+            "variables", [](const PyRun& self) { return tuples_of(self.run().meta().variables); })
+        .def_property_readonly(
+            "sample_stats",
+            [](const PyRun& self) { return tuples_of(self.run().meta().sample_stats); })
+        .def_property_readonly(
+            "message", [](const PyRun& self) { return py::bytes(self.run().meta().message); },
+            "The RunMeta as bytes; empty where a C++ program gave none.")
+        .def_property_readonly(
+            "created_at", [](const PyRun& self) { return microseconds(self.run().created_at()); },
+            "Microseconds since 1970, UTC.")
+        .def_property_readonly("size", [](const PyRun& self) { return self.run().bytes(); })
+        .def("init_chain", &PyRun::init_chain, py::arg("chain_number"), py::arg("resume"))
+        .def("get_chains", &PyRun::get_chains);
+
+    py::class_<PyBackend, std::shared_ptr<PyBackend>>(
+        m, "CoreBackend", py::is_final(), plain_metaclass(), never_constructed,
+        "A backend of the core, which `drawstore.Backend` wraps.")
+        .def("init_run", &PyBackend::init_run, py::arg("rid"), py::arg("variables"),
+             py::arg("sample_stats"), py::arg("message"))
+        .def("get_runs", &PyBackend::get_runs)
+        .def("get_run", &PyBackend::get_run, py::arg("rid"))
+        .def("delete_run", &PyBackend::delete_run, py::arg("rid"));
+
+    m.def(
+        "memory_backend",
+        [](std::uint64_t preallocate) {
+            return std::make_shared<PyBackend>(std::make_shared<MemoryBackend>(preallocate),
+                                               py::none());
+        },
+        py::arg("preallocate"), "Make a backend in memory.");
+    m.def("fresh_rid", &fresh_rid, "Make an id that no other run has.");
+}
+
+}  // namespace drawstore::bindings

@@ -1,0 +1,262 @@
+#include "py_chain.hpp"
+
+#include <algorithm>
+#include <cstring>
+
+#include "drawstore/error.hpp"
+
+namespace drawstore::bindings {
+
+PyChain::PyChain(std::shared_ptr<Chain> chain, py::object origin)
+    : chain_(std::move(chain)), origin_(std::move(origin)), layout_(chain_->layout()) {
+    for (const Variable& variable : layout_.fields()) {
+        Field field;
+        if (variable.is_ragged()) {
+            field.ragged.emplace(variable);
+        } else {
+            field.rigid.emplace(variable);
+        }
+        fields_.push_back(std::move(field));
+    }
+}
+
+std::size_t PyChain::find(Part part, std::string_view name) const {
+    return part == Part::Draws ? layout_.find_variable(name) : layout_.find_stat(name);
+}
+
+// Appending.
+
+// Stores the values of an exact dict that has the keys of `order` in their order, where none needs
+// a conversion. No Python code runs here, so the dict cannot change meanwhile.
+bool PyChain::store_plain(PyObject* draw, const Order& order, std::size_t count,
+                          const Rows::Slots& slots) const noexcept {
+    if (!PyDict_CheckExact(draw) || order.keys.size() != count ||
+        static_cast<std::size_t>(PyDict_GET_SIZE(draw)) != count) {
+        return false;
+    }
+    Py_ssize_t position = 0;
+    PyObject* key = nullptr;
+    PyObject* value = nullptr;
+    for (std::size_t k = 0; k < count && PyDict_Next(draw, &position, &key, &value); ++k) {
+        PyObject* expected = order.keys[k].ptr();
+        if (key != expected &&
+            !(PyUnicode_CheckExact(key) && PyUnicode_Compare(key, expected) == 0)) {
+            return false;
+        }
+        const std::size_t field = order.fields[k];
+        if (!fields_[field].rigid->store_plain(value, slots.at(field))) return false;
+    }
+    return true;
+}
+
+void PyChain::learn(PyObject* values, Order& order, Part part) const {
+    order = {};
+    if (!PyDict_CheckExact(values)) return;
+    Py_ssize_t position = 0;
+    PyObject* key = nullptr;
+    PyObject* value = nullptr;
+    while (PyDict_Next(values, &position, &key, &value)) {
+        if (!PyUnicode_CheckExact(key)) {
+            order = {};
+            return;
+        }
+        const py::object name = py::reinterpret_borrow<py::object>(key);
+        order.fields.push_back(find(part, name.cast<std::string>()));
+        order.keys.push_back(name);
+    }
+}
+
+void PyChain::append(PyObject* draw, PyObject* stats) {
+    const std::size_t n_variables = layout_.n_variables();
+    const std::size_t n_stats = layout_.n_stats();
+    const bool has_stats = stats && stats != Py_None;
+    Rows::Transaction transaction(chain_->rows());
+    Rows::Slots slots;
+    if (!layout_.any_ragged()) {
+        slots = chain_->rows().room(1, {});
+        if (store_plain(draw, draw_order_, n_variables, slots) &&
+            (n_stats == 0 ? !has_stats
+                          : has_stats && store_plain(stats, stat_order_, n_stats, slots))) {
+            if (n_stats > 0) {
+                std::memset(slots.at(layout_.missing_column()), 0, layout_.missing_bytes());
+            }
+            transaction.commit();
+            return;
+        }
+    }
+    std::vector<py::object> values(fields_.size());
+    collect(draw, Part::Draws, values);
+    if (has_stats) collect(stats, Part::Stats, values);
+    append_any(values, layout_.any_ragged() ? nullptr : &slots);
+    if (!layout_.any_ragged()) {
+        learn(draw, draw_order_, Part::Draws);
+        if (has_stats && n_stats > 0) learn(stats, stat_order_, Part::Stats);
+    }
+    transaction.commit();
+}
+
+// Puts the values of a mapping in the order of the fields.
+void PyChain::collect(const py::handle& values, Part part, std::vector<py::object>& ordered) const {
+    py::dict dict;
+    if (PyDict_Check(values.ptr())) {
+        dict = py::reinterpret_borrow<py::dict>(values);
+    } else if (!PyMapping_Check(values.ptr()) || !py::hasattr(values, "keys")) {
+        throw TypeError("expected a mapping of names to values, got " +
+                        py::str(py::type::of(values)).cast<std::string>());
+    } else if (PyDict_Update(dict.ptr(), values.ptr()) < 0) {
+        throw py::error_already_set();
+    }
+    for (const auto& [key, value] : dict) {
+        if (!PyUnicode_Check(key.ptr())) {
+            throw TypeError("names are text, got " + py::repr(key).cast<std::string>());
+        }
+        const std::size_t field = find(part, key.cast<std::string>());
+        if (part == Part::Stats && value.is_none()) continue;
+        ordered[field] = py::reinterpret_borrow<py::object>(value);
+    }
+    for (std::size_t f = 0; part == Part::Draws && f < layout_.n_variables(); ++f) {
+        if (!ordered[f]) throw ValueError("no value for " + fields_[f].variable().describe());
+    }
+}
+
+namespace {
+
+// Whether a value is masked as a whole. Throws ValueError where it is only in part.
+bool is_masked(const py::object& value) {
+    if (PyArray_CheckExact(value.ptr()) || !PyArray_Check(value.ptr())) return false;
+    const py::module_ ma = py::module_::import("numpy.ma");
+    if (!ma.attr("isMaskedArray")(value).cast<bool>()) return false;
+    const py::array mask = ma.attr("getmaskarray")(value);
+    const auto masked = mask.attr("sum")().cast<py::ssize_t>();
+    if (masked != 0 && masked != mask.size()) {
+        throw ValueError(
+            "a masked array is masked in part; a stat is there, or missing, as a whole");
+    }
+    return masked != 0;
+}
+
+}  // namespace
+
+void PyChain::append_any(const std::vector<py::object>& values, const Rows::Slots* given) {
+    std::vector<std::size_t> sizes(given ? 0 : fields_.size() + 1);
+    std::vector<RaggedColumn::Taken> taken(given ? 0 : fields_.size());
+    std::vector<std::byte> missing(layout_.missing_bytes());
+    std::vector<bool> is_there(fields_.size());
+    for (std::size_t f = 0; f < fields_.size(); ++f) {
+        const bool is_stat = f >= layout_.n_variables();
+        is_there[f] = values[f] && !(is_stat && is_masked(values[f]));
+        if (!is_there[f]) {
+            const std::size_t s = f - layout_.n_variables();
+            missing[s / 8] |= std::byte{1} << (s % 8);
+        } else if (fields_[f].ragged) {
+            taken[f] = fields_[f].ragged->take(values[f]);
+            sizes[f] = encoded_bytes(fields_[f].variable(), taken[f].value);
+        }
+    }
+    if (!given) sizes.resize(layout_.columns().size());
+    const Rows::Slots slots = given ? *given : chain_->rows().room(1, sizes);
+    for (std::size_t f = 0; f < fields_.size(); ++f) {
+        if (fields_[f].ragged) {
+            if (is_there[f]) encode(fields_[f].variable(), taken[f].value, slots.at(f));
+        } else if (is_there[f]) {
+            fields_[f].rigid->store(values[f].ptr(), slots.at(f));
+        } else {
+            fill_missing(fields_[f].variable(), slots.at(f));
+        }
+    }
+    if (!missing.empty()) {
+        std::memcpy(slots.at(layout_.missing_column()), missing.data(), missing.size());
+    }
+}
+
+// Reading.
+
+py::object PyChain::get(Part part, const std::string& name, const py::slice& slice) const {
+    const std::size_t field = find(part, name);
+    const auto size = static_cast<py::ssize_t>(chain_->size());
+    py::ssize_t start = 0;
+    py::ssize_t stop = 0;
+    py::ssize_t step = 0;
+    if (PySlice_Unpack(slice.ptr(), &start, &stop, &step) < 0) throw py::error_already_set();
+    const py::ssize_t count = PySlice_AdjustIndices(size, &start, &stop, step);
+    if (count == 0) return read(field, {0, 0, 1});
+    const py::ssize_t last = start + (count - 1) * step;
+    const auto lowest = static_cast<std::uint64_t>(std::min(start, last));
+    const auto end = static_cast<std::uint64_t>(std::max(start, last)) + 1;
+    const auto distance = static_cast<std::uint64_t>(step < 0 ? -step : step);
+    py::object rows = read(field, {lowest, end, count == 1 ? 1 : distance});
+    if (step > 0) return rows;
+    return rows[py::slice(std::nullopt, std::nullopt, -1)];
+}
+
+py::object PyChain::read(std::size_t f, Slice slice) const {
+    const Field& field = fields_[f];
+    const Rows& rows = chain_->rows();
+    Rows::Span span;
+    Rows::Items items;
+    std::optional<std::vector<bool>> missing;
+    {
+        const py::gil_scoped_release released;
+        if (field.ragged) {
+            items = rows.read_items(f, slice.start, slice.stop, slice.step);
+        } else {
+            span = rows.read(f, slice.start, slice.stop, slice.step);
+        }
+        missing = chain_->missing_rows(f, slice);
+    }
+    py::array values;
+    if (field.ragged) {
+        values = field.ragged->give(items.items);
+    } else {
+        values = field.rigid->wrap(std::move(span.owner), const_cast<std::byte*>(span.data),
+                                   static_cast<py::ssize_t>(span.n_rows), false,
+                                   span.n_rows > 1 ? span.stride : 0);
+    }
+    if (!missing) return values;
+    py::array_t<bool> mask(
+        std::vector<py::ssize_t>(values.shape(), values.shape() + values.ndim()));
+    const auto per_row = static_cast<std::size_t>(mask.size()) / missing->size();
+    for (std::size_t i = 0; i < missing->size(); ++i) {
+        std::fill_n(mask.mutable_data() + i * per_row, per_row, bool((*missing)[i]));
+    }
+    return py::module_::import("numpy.ma").attr("MaskedArray")(values, mask);
+}
+
+py::object PyChain::read_at(std::size_t f, std::uint64_t i) const {
+    const Field& field = fields_[f];
+    py::array value;
+    if (field.ragged) {
+        value = field.ragged->give_one(chain_->rows().read_items(f, i, i + 1, 1).items[0]);
+    } else {
+        Rows::Span span = chain_->rows().read(f, i, i + 1, 1);
+        value =
+            field.rigid->wrap(std::move(span.owner), const_cast<std::byte*>(span.data), -1, false);
+    }
+    if (!chain_->missing_rows(f, {i, i + 1, 1})) return value;
+    return py::module_::import("numpy.ma").attr("MaskedArray")(value, true);
+}
+
+py::dict PyChain::get_at(Part part, py::ssize_t i, const py::object& names) const {
+    const auto size = static_cast<py::ssize_t>(chain_->size());
+    if (i < -size || i >= size) {
+        throw py::index_error("the chain has " + std::to_string(size) +
+                              " draws; there is no number " + std::to_string(i));
+    }
+    const auto row = static_cast<std::uint64_t>(i < 0 ? i + size : i);
+    py::dict draw;
+    if (names.is_none()) {
+        const std::size_t first = part == Part::Draws ? 0 : layout_.n_variables();
+        const std::size_t end = part == Part::Draws ? layout_.n_variables() : fields_.size();
+        for (std::size_t f = first; f < end; ++f) {
+            draw[py::str(fields_[f].variable().name)] = read_at(f, row);
+        }
+        return draw;
+    }
+    if (PyUnicode_Check(names.ptr())) throw TypeError("expected a list of names, got one name");
+    for (const py::handle name : names) {
+        draw[name] = read_at(find(part, name.cast<std::string>()), row);
+    }
+    return draw;
+}
+
+}  // namespace drawstore::bindings

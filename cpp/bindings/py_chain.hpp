@@ -1,0 +1,67 @@
+// A chain beside the columns through which Python reaches it.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "column.hpp"
+#include "drawstore/chain.hpp"
+#include "ragged_column.hpp"
+
+namespace drawstore::bindings {
+
+// Everything here is called with the GIL held.
+class PyChain {
+  public:
+    // `origin` says where a stored chain is, for pickling: (directory, read_only); None in memory.
+    PyChain(std::shared_ptr<Chain> chain, py::object origin);
+
+    Chain& chain() const noexcept { return *chain_; }
+    const py::object& origin() const noexcept { return origin_; }
+
+    void append(PyObject* draw, PyObject* stats);
+    void extend(const py::handle& draws, const py::handle& stats);
+
+    enum class Part { Draws, Stats };
+    py::object get(Part part, const std::string& name, const py::slice& rows) const;
+    py::dict get_at(Part part, py::ssize_t i, const py::object& names) const;
+
+  private:
+    struct Field {
+        std::optional<Column> rigid;  // one of these two
+        std::optional<RaggedColumn> ragged;
+
+        const Variable& variable() const { return rigid ? rigid->variable() : ragged->variable(); }
+    };
+
+    // The keys of the last mapping that was taken, in its order: the next one is most likely alike.
+    struct Order {
+        std::vector<py::object> keys;
+        std::vector<std::size_t> fields;
+    };
+
+    bool store_plain(PyObject* draw, const Order& order, std::size_t count,
+                     const Rows::Slots& slots) const noexcept;
+    void learn(PyObject* values, Order& order, Part part) const;
+    void collect(const py::handle& values, Part part, std::vector<py::object>& ordered) const;
+    struct Values;
+    Values convert(std::size_t field, const py::object& given, py::ssize_t n) const;
+    std::uint64_t store_block(const std::vector<Values>& values, std::uint64_t done,
+                              std::uint64_t n);
+    void append_any(const std::vector<py::object>& values, const Rows::Slots* slots);
+    std::size_t find(Part part, std::string_view name) const;
+
+    py::object read(std::size_t field, Slice slice) const;
+    py::object read_at(std::size_t field, std::uint64_t i) const;
+
+    std::shared_ptr<Chain> chain_;
+    py::object origin_;
+    const Layout& layout_;
+    std::vector<Field> fields_;
+    Order draw_order_;
+    Order stat_order_;
+};
+
+}  // namespace drawstore::bindings
