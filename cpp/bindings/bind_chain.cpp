@@ -65,6 +65,9 @@ A handle on one chain, in memory or in a file: see `drawstore.Chain`, whose meth
             "The number of the chain in its run.")
         .def_property_readonly("origin", &PyChain::origin,
                                "Where a stored chain is: (directory, read_only); None in memory.")
+        .def_property_readonly(
+            "message", [](const PyChain& self) { return py::bytes(self.chain().meta().message); },
+            "The RunMeta of the run as bytes.")
         .def("__len__", [](const PyChain& self) { return self.chain().size(); })
         .def("extend", &PyChain::extend, py::arg("draws"), py::arg("stats") = py::none(),
              "Append a block of draws: see `drawstore.Chain.extend`.")

@@ -28,7 +28,7 @@ py::capsule share(std::shared_ptr<const void> owner) {
 }  // namespace
 
 DType describe_dtype(const py::dtype& dtype) {
-    std::string name = py::str(static_cast<const py::object&>(dtype));
+    const std::string name = py::str(static_cast<const py::object&>(dtype));
     if (PyDataType_FLAGCHK(descr(dtype), NPY_ITEM_REFCOUNT) ||
         PyDataType_FLAGCHK(descr(dtype), NPY_ITEM_IS_POINTER)) {
         throw TypeError("dtype " + name +
@@ -37,7 +37,7 @@ DType describe_dtype(const py::dtype& dtype) {
     if (dtype.attr("isnative").cast<bool>()) {
         if (const auto named = dtype_named(name)) return *named;
     }
-    return {Kind::Opaque, static_cast<std::size_t>(dtype.itemsize()), std::move(name)};
+    return {Kind::Opaque, static_cast<std::size_t>(dtype.itemsize()), name};
 }
 
 py::dtype numpy_dtype(const DType& dtype) {

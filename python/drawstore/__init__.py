@@ -10,6 +10,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backends.core import MemoryBackend as MemoryBackend
     from .interface import Backend as Backend
     from .interface import Chain as Chain
     from .interface import Group as Group
@@ -36,6 +37,7 @@ _MODULES = {
     "RunMeta": ".meta",
     "Variable": ".meta",
     "make_meta": ".meta",
+    "MemoryBackend": ".backends.core",
 }
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "DataVariable",
     "ExtendedValue",
     "Group",
+    "MemoryBackend",
     "Run",
     "RunInfo",
     "RunMeta",

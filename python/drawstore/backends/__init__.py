@@ -1,0 +1,1 @@
+"""The places where runs are kept, one module each."""

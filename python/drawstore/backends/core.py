@@ -1,0 +1,206 @@
+"""Runs that the compiled core keeps: in memory."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, cast
+
+from drawstore._core import Chain as CoreChain
+from drawstore._core import CoreBackend, CoreRun, memory_backend
+from drawstore.interface import Backend, Chain, Group, Run, RunInfo
+from drawstore.meta import RunMeta, Variable
+
+if TYPE_CHECKING:
+    from drawstore._core import _VariableTuple
+
+__all__ = ["MemoryBackend", "StoredBackend", "StoredRun"]
+
+Chain.register(CoreChain)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def tuples_of(variables: Sequence[Variable]) -> list[_VariableTuple]:
+    """Give variables as the core takes them."""
+    return [
+        (v.name, v.dtype, list(v.shape), list(v.dims), v.is_deterministic, v.undefined_ndim)
+        for v in variables
+    ]
+
+
+def messages_of(tuples: Sequence[_VariableTuple]) -> list[Variable]:
+    """Give variables of the core as messages."""
+    return [
+        Variable(
+            name=name,
+            dtype=dtype,
+            shape=shape,
+            dims=dims,
+            is_deterministic=is_deterministic,
+            undefined_ndim=undefined_ndim,
+        )
+        for name, dtype, shape, dims, is_deterministic, undefined_ndim in tuples
+    ]
+
+
+class StoredRun(Run):
+    """A run of the core.
+
+    Parameters
+    ----------
+    backend : StoredBackend
+        Which keeps it.
+    core : CoreRun
+        The run.
+    """
+
+    def __init__(self, backend: StoredBackend, core: CoreRun) -> None:
+        self.backend = backend
+        self._core = core
+
+    @property
+    def meta(self) -> RunMeta:
+        """What the run is made of: a copy of the message."""
+        meta = RunMeta.FromString(self._core.message)
+        meta.rid = self.rid
+        if not self._core.message:  # made by a C++ program that uses no protobuf
+            meta.variables.extend(messages_of(self._core.variables))
+            meta.sample_stats.extend(messages_of(self._core.sample_stats))
+        return meta
+
+    @property
+    def rid(self) -> str:
+        """The run's id."""
+        return self._core.rid
+
+    @property
+    def created_at(self) -> datetime:
+        """When the run was made, in UTC."""
+        return _time(self._core.created_at)
+
+    @property
+    def size(self) -> int:
+        """Bytes on disk, or in memory."""
+        return self._core.size
+
+    def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
+        """Begin a chain: see `drawstore.Run.init_chain`."""
+        return _as_chain(self._core.init_chain(chain_number, resume))
+
+    def get_chains(self) -> list[Chain]:
+        """Give handles on all chains: see `drawstore.Run.get_chains`."""
+        return [_as_chain(chain) for chain in self._core.get_chains()]
+
+    def _save_group(self, name: str, group: Group) -> None:
+        self.backend.save_group(self.rid, name, group)
+
+    def _load_groups(self) -> dict[str, Group]:
+        return self.backend.load_groups(self.rid)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reopen, (self.backend, self.rid)
+
+
+def _as_chain(chain: CoreChain) -> Chain:
+    return cast(Chain, chain)  # it is registered as one
+
+
+def _reopen(backend: Backend, rid: str) -> Run:
+    return backend.get_run(rid)
+
+
+class StoredBackend(Backend):
+    """A backend of the core.
+
+    Parameters
+    ----------
+    core : CoreBackend
+        The backend.
+    """
+
+    def __init__(self, core: CoreBackend) -> None:
+        self._core = core
+
+    def init_run(self, meta: RunMeta) -> Run:
+        """Begin a run: see `drawstore.Backend.init_run`."""
+        return StoredRun(
+            self,
+            self._core.init_run(
+                meta.rid,
+                tuples_of(meta.variables),
+                tuples_of(meta.sample_stats),
+                meta.SerializeToString(),
+            ),
+        )
+
+    def get_runs(self) -> list[RunInfo]:
+        """List the runs: see `drawstore.Backend.get_runs`."""
+        return [
+            RunInfo(rid, _time(created_at), chains, size)
+            for rid, created_at, chains, size in self._core.get_runs()
+        ]
+
+    def get_run(self, rid: str) -> Run:
+        """Give a handle on a run: see `drawstore.Backend.get_run`."""
+        return StoredRun(self, self._core.get_run(rid))
+
+    def delete_run(self, rid: str) -> None:
+        """Delete a run: see `drawstore.Backend.delete_run`."""
+        self._core.delete_run(rid)
+
+    @abstractmethod
+    def save_group(self, rid: str, name: str, group: Group) -> None:
+        """Keep a group of a run."""
+
+    @abstractmethod
+    def load_groups(self, rid: str) -> dict[str, Group]:
+        """Give the groups of a run."""
+
+
+class MemoryBackend(StoredBackend):
+    """Keeps runs in memory, as long as it or a handle on them lives.
+
+    Parameters
+    ----------
+    preallocate : int
+        How many draws each chain has room for from the start. Only guides allocation.
+
+    Examples
+    --------
+    >>> import drawstore
+    >>> backend = drawstore.MemoryBackend()
+    >>> run = backend.init_run(drawstore.make_meta({"x": ("float64", (2,))}))
+    >>> chain = run.init_chain(0)
+    >>> chain.append({"x": [1.0, 2.0]})
+    >>> chain.get_draws("x")
+    array([[1., 2.]])
+    """
+
+    def __init__(self, preallocate: int = 1000) -> None:
+        super().__init__(memory_backend(preallocate))
+        self.preallocate = preallocate
+        self._groups: dict[str, dict[str, Group]] = {}
+
+    def delete_run(self, rid: str) -> None:
+        """Delete a run: see `drawstore.Backend.delete_run`."""
+        super().delete_run(rid)
+        self._groups.pop(rid, None)
+
+    def save_group(self, rid: str, name: str, group: Group) -> None:
+        """Keep a group of a run."""
+        self._groups.setdefault(rid, {})[name] = group
+
+    def load_groups(self, rid: str) -> dict[str, Group]:
+        """Give the groups of a run."""
+        return dict(self._groups.get(rid, {}))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        from .pickling import contents_of, make_memory_backend
+
+        return make_memory_backend, (self.preallocate, contents_of(self), self._groups)
+
+
+def _time(microseconds: int) -> datetime:
+    return _EPOCH + timedelta(microseconds=microseconds)
