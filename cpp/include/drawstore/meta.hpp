@@ -11,10 +11,10 @@ namespace drawstore {
 // `message` is the RunMeta of protobufs/meta.proto as bytes, which the library keeps and does not
 // read: coordinates, data and attributes are in there. It may be empty.
 struct RunMeta {
-    std::string rid;  // empty: the backend makes a fresh one
-    std::vector<Variable> variables;
-    std::vector<Variable> sample_stats;
-    std::string message;
+    std::string rid = {};  // empty: the backend makes a fresh one
+    std::vector<Variable> variables = {};
+    std::vector<Variable> sample_stats = {};
+    std::string message = {};
 };
 
 // An id that no other run has.
