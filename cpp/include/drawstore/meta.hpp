@@ -9,7 +9,8 @@
 namespace drawstore {
 
 // `message` is the RunMeta of protobufs/meta.proto as bytes, which the library keeps and does not
-// read: coordinates, data and attributes are in there. It may be empty.
+// read: coordinates, data and attributes are in there. It may be empty, and it need not say again
+// what the variables and stats are.
 struct RunMeta {
     std::string rid = {};  // empty: the backend makes a fresh one
     std::vector<Variable> variables = {};

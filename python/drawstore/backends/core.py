@@ -65,7 +65,7 @@ class StoredRun(Run):
         """What the run is made of: a copy of the message."""
         meta = RunMeta.FromString(self._core.message)
         meta.rid = self.rid
-        if not self._core.message:  # made by a C++ program that uses no protobuf
+        if not meta.variables and not meta.sample_stats:  # C++ programs need not say them twice
             meta.variables.extend(messages_of(self._core.variables))
             meta.sample_stats.extend(messages_of(self._core.sample_stats))
         return meta
