@@ -29,7 +29,7 @@ HEADER = '''\
 """What `protobufs/generate.py` found in the .proto files: edit those, not this."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, final
 
 from google.protobuf.duration_pb2 import Duration as Duration
 from google.protobuf.internal.containers import (
@@ -94,7 +94,7 @@ def stub(files: FileDescriptorSet) -> str:
 def stub_of(message: DescriptorProto, path: tuple[int, ...], comments: Comments) -> list[str]:
     """Give the lines of one class: its fields, the constructor, and what a oneof can hold."""
     maps = {entry.name: entry for entry in message.nested_type if entry.options.map_entry}
-    lines = [f"class {message.name}(Message):"]
+    lines = ["@final", f"class {message.name}(Message):"]
     lines += [f'    """{" ".join(comments[path])}"""', ""]
     parameters = []
     for number, field in enumerate(message.field):

@@ -4,6 +4,8 @@ import copy
 import doctest
 import math
 import pickle
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, timezone
 
 import numpy as np
@@ -304,6 +306,21 @@ def test_messages_are_copied_and_pickled():
     assert pickle.loads(pickle.dumps(made)) == made
     assert pickle.loads(pickle.dumps(made.variables[0])) == made.variables[0]
     assert type(made.variables[0]) is Variable
+
+
+def test_messages_of_another_library_are_in_nobodys_way():
+    program = """if True:
+        from google.protobuf import descriptor_pb2, descriptor_pool
+        theirs = descriptor_pb2.FileDescriptorProto(name="meta.proto", package="drawstore.meta")
+        theirs.message_type.add(name="RunMeta").field.add(name="other", number=1, type=5, label=1)
+        descriptor_pool.Default().AddSerializedFile(theirs.SerializeToString())
+        from drawstore import RunMeta
+        print(RunMeta(rid="ours").rid)
+        print(*descriptor_pool.Default().FindMessageTypeByName("drawstore.meta.RunMeta").fields_by_name)
+        """
+    command = [sys.executable, "-W", "ignore", "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.split() == ["ours", "other"]
 
 
 def test_what_is_no_message():

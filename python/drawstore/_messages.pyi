@@ -1,7 +1,7 @@
 """What `protobufs/generate.py` found in the .proto files: edit those, not this."""
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, final
 
 from google.protobuf.duration_pb2 import Duration as Duration
 from google.protobuf.internal.containers import (
@@ -16,6 +16,7 @@ from google.protobuf.struct_pb2 import Struct as Struct
 from google.protobuf.struct_pb2 import Value as Value
 from google.protobuf.timestamp_pb2 import Timestamp as Timestamp
 
+@final
 class ndarray(Message):
     """An array of numbers, texts, times or records, in the way of NumPy."""
 
@@ -46,6 +47,7 @@ class ndarray(Message):
         order: str = ...,
     ) -> None: ...
 
+@final
 class RunMeta(Message):
     """One run: all chains that sample the same model in one go."""
 
@@ -77,6 +79,7 @@ class RunMeta(Message):
         data: Iterable[DataVariable] | None = ...,
     ) -> None: ...
 
+@final
 class ChainMeta(Message):
     """One chain of a run."""
 
@@ -91,6 +94,7 @@ class ChainMeta(Message):
         chain_number: int = ...,
     ) -> None: ...
 
+@final
 class Variable(Message):
     """A quantity that has one value in every draw."""
 
@@ -120,6 +124,7 @@ class Variable(Message):
         undefined_ndim: bool = ...,
     ) -> None: ...
 
+@final
 class Coordinate(Message):
     """The labels along one named dimension."""
 
@@ -135,6 +140,7 @@ class Coordinate(Message):
         values: ndarray | None = ...,
     ) -> None: ...
 
+@final
 class DataVariable(Message):
     """An array that the model was given."""
 
@@ -155,6 +161,7 @@ class DataVariable(Message):
         is_observed: bool = ...,
     ) -> None: ...
 
+@final
 class ExtendedValue(Message):
     """A value of one of several kinds: those of google.protobuf.Value, times, and arrays."""
 
