@@ -13,6 +13,7 @@ namespace drawstore {
 std::uint32_t fletcher32(std::span<const std::byte> data) noexcept;
 
 // CRC-32C, the cyclic redundancy check with Castagnoli's polynomial (RFC 3720, appendix B.4).
-std::uint32_t crc32c(std::span<const std::byte> data) noexcept;
+// Given the sum of what came before, it is the sum of both together.
+std::uint32_t crc32c(std::span<const std::byte> data, std::uint32_t before = 0) noexcept;
 
 }  // namespace drawstore

@@ -1,0 +1,251 @@
+#include "file/file.hpp"
+
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "drawstore/error.hpp"
+#include "file/fork.hpp"
+
+namespace drawstore::file {
+
+void (*before_change)() = nullptr;
+
+std::string error_text(int code) { return std::generic_category().message(code); }
+
+File::~File() { close(); }
+
+File::File(File&& other) noexcept
+    : handle_(std::exchange(other.handle_, -1)),
+      locked_(std::exchange(other.locked_, false)),
+      lock_generation_(other.lock_generation_),
+      path_(std::move(other.path_)) {}
+
+File& File::operator=(File&& other) noexcept {
+    std::swap(handle_, other.handle_);
+    std::swap(locked_, other.locked_);
+    std::swap(lock_generation_, other.lock_generation_);
+    std::swap(path_, other.path_);
+    return *this;
+}
+
+void File::fail(const char* what) const {
+    const int code = errno;
+    throw SystemError(code, path_.string(), std::string(what) + ": " + error_text(code));
+}
+
+void File::remove() noexcept {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove(path_, ignored);
+}
+
+void File::write(std::uint64_t offset, Piece bytes) { write(offset, std::span(&bytes, 1)); }
+
+}  // namespace drawstore::file
+
+#ifndef _WIN32
+
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+namespace drawstore::file {
+namespace {
+
+constexpr mode_t permissions = 0666;  // less the umask
+
+int open_file(const std::filesystem::path& path, int flags) {
+    int handle = -1;
+    do {
+        handle = ::open(path.c_str(), flags | O_CLOEXEC, permissions);
+    } while (handle < 0 && errno == EINTR);
+    if (handle < 0) {
+        const int code = errno;
+        throw SystemError(code, path.string(), "cannot open the file: " + error_text(code));
+    }
+    return handle;
+}
+
+}  // namespace
+
+File File::open_to_read(const std::filesystem::path& path) {
+    return {open_file(path, O_RDONLY), path};
+}
+File File::open_to_write(const std::filesystem::path& path) {
+    return {open_file(path, O_RDWR), path};
+}
+File File::create(const std::filesystem::path& path) {
+    about_to_change();
+    return {open_file(path, O_RDWR | O_CREAT | O_EXCL), path};
+}
+
+void File::close() noexcept {
+    const int handle = std::exchange(handle_, -1);
+    if (handle < 0) return;
+    if (std::exchange(locked_, false)) {
+        if (lock_generation_ != fork_generation()) return;  // this child has closed it long ago
+        forget_in_children(handle);
+    }
+    ::close(handle);
+}
+
+std::uint64_t File::size() const {
+    struct stat status{};
+    if (fstat(handle_, &status) != 0) fail("cannot ask for the size of the file");
+    return static_cast<std::uint64_t>(status.st_size);
+}
+
+std::size_t File::read(std::uint64_t offset, std::span<std::byte> into) const {
+    std::size_t done = 0;
+    while (done < into.size()) {
+        const ssize_t n = pread(handle_, into.data() + done, into.size() - done,
+                                static_cast<off_t>(offset + done));
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) fail("cannot read the file");
+        if (n == 0) break;
+        done += static_cast<std::size_t>(n);
+    }
+    return done;
+}
+
+void File::write(std::uint64_t offset, std::span<const Piece> pieces) {
+    about_to_change();
+    constexpr std::size_t at_once = std::min<std::size_t>(IOV_MAX, 256);
+    std::array<iovec, at_once> vectors;
+    std::size_t next = 0;  // piece, of which
+    std::size_t done = 0;  // bytes are written
+    while (next < pieces.size()) {
+        std::size_t n = 0;
+        for (; n < at_once && next + n < pieces.size(); ++n) {
+            const Piece piece = n == 0 ? pieces[next].subspan(done) : pieces[next + n];
+            vectors[n] = {const_cast<std::byte*>(piece.data()), piece.size()};
+        }
+        const ssize_t written =
+            pwritev(handle_, vectors.data(), static_cast<int>(n), static_cast<off_t>(offset));
+        if (written < 0 && errno == EINTR) continue;
+        if (written < 0) fail("cannot write to the file");
+        offset += static_cast<std::uint64_t>(written);
+        done += static_cast<std::size_t>(written);
+        while (next < pieces.size() && done >= pieces[next].size()) done -= pieces[next++].size();
+    }
+}
+
+void File::allocate(std::uint64_t offset, std::uint64_t size) {
+    about_to_change();
+#ifdef __linux__
+    // The library's own fallback, which reads and writes a byte a page, is as good as any.
+    const int code = posix_fallocate(handle_, static_cast<off_t>(offset),
+                                     static_cast<off_t>(size - offset));
+    if (code != 0) {
+        errno = code;
+        fail("cannot get space on the disk");
+    }
+#else
+    const std::vector<std::byte> zeros(64 * 1024);
+    for (std::uint64_t at = std::max(offset, this->size()); at < size;) {
+        const std::uint64_t n = std::min<std::uint64_t>(zeros.size(), size - at);
+        write(at, Piece(zeros.data(), static_cast<std::size_t>(n)));
+        at += n;
+    }
+#endif
+}
+
+void File::expect_scattered_reads() const noexcept {
+#ifdef POSIX_FADV_RANDOM
+    posix_fadvise(handle_, 0, 0, POSIX_FADV_RANDOM);
+#endif
+}
+
+void File::sync() {
+    about_to_change();
+#ifdef __APPLE__
+    if (fcntl(handle_, F_FULLFSYNC) == 0) return;
+    if (fsync(handle_) != 0) fail("cannot make the file durable");
+#else
+    if (fdatasync(handle_) != 0) fail("cannot make the file durable");
+#endif
+}
+
+bool File::try_lock() {
+    if (locked_) return true;
+    while (flock(handle_, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK) return false;
+        if (errno != EINTR) fail("cannot lock the file");
+    }
+    close_in_children(handle_);
+    lock_generation_ = fork_generation();
+    locked_ = true;
+    return true;
+}
+
+bool File::publish_as(const std::filesystem::path& path) {
+    about_to_change();
+    if (::link(path_.c_str(), path.c_str()) == 0) {
+        about_to_change();
+        ::unlink(path_.c_str());
+    } else if (errno == EEXIST) {
+        return false;
+    } else {
+        // Some systems of files have no second names.
+        if (std::filesystem::exists(path)) return false;
+        if (::rename(path_.c_str(), path.c_str()) != 0) fail("cannot name the file");
+    }
+    path_ = path;
+    return true;
+}
+
+void File::shorten(std::uint64_t size) noexcept {
+    // Space behind the end is a nuisance, not an error.
+    [[maybe_unused]] const int failed = ::ftruncate(handle_, static_cast<off_t>(size));
+}
+
+void sync_folder(const std::filesystem::path& path) {
+    about_to_change();
+    const int handle = open_file(path, O_RDONLY | O_DIRECTORY);
+    const int failed = fsync(handle) == 0 ? 0 : errno;
+    ::close(handle);
+    // Not every system of files knows how to sync a folder.
+    if (failed != 0 && failed != EINVAL && failed != ENOTSUP) {
+        throw SystemError(failed, path.string(),
+                          "cannot make the folder durable: " + error_text(failed));
+    }
+}
+
+}  // namespace drawstore::file
+
+#else  // Windows: stores in files are not there yet
+
+namespace drawstore::file {
+namespace {
+
+[[noreturn]] void refuse(const std::filesystem::path& path) {
+    throw SystemError(ENOSYS, path.string(), "stores in files do not work on Windows yet");
+}
+
+}  // namespace
+
+File File::open_to_read(const std::filesystem::path& path) { refuse(path); }
+File File::open_to_write(const std::filesystem::path& path) { refuse(path); }
+File File::create(const std::filesystem::path& path) { refuse(path); }
+void File::close() noexcept {}
+std::uint64_t File::size() const { refuse(path_); }
+std::size_t File::read(std::uint64_t, std::span<std::byte>) const { refuse(path_); }
+void File::write(std::uint64_t, std::span<const Piece>) { refuse(path_); }
+void File::allocate(std::uint64_t, std::uint64_t) { refuse(path_); }
+void File::shorten(std::uint64_t) noexcept {}
+void File::expect_scattered_reads() const noexcept {}
+void File::sync() { refuse(path_); }
+bool File::try_lock() { refuse(path_); }
+bool File::publish_as(const std::filesystem::path&) { refuse(path_); }
+void sync_folder(const std::filesystem::path& path) { refuse(path); }
+
+}  // namespace drawstore::file
+
+#endif

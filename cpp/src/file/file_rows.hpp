@@ -1,0 +1,136 @@
+// Rows in a data file, as FORMAT.md describes it.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "drawstore/rows.hpp"
+#include "file/block.hpp"
+#include "file/file.hpp"
+#include "file/header.hpp"
+#include "file/record.hpp"
+#include "file/tail.hpp"
+
+namespace drawstore {
+
+// A row is appended to the tail of the file; a full tail becomes a block. Many rows at once, and
+// rows that are larger than the tail, go straight to blocks.
+//
+// Any number of processes may read a file while one writes it. A reader knows the rows of its last
+// refresh().
+class FileRows final : public Rows {
+  public:
+    struct Options {
+        file::TailStore tail = file::TailStore::Auto;
+        std::size_t tail_bytes = 0;  // 0: chosen by the size of a row
+    };
+
+    // A new file, which this object writes. Null where there is a file of that name.
+    static std::unique_ptr<FileRows> create(const std::filesystem::path& path,
+                                            std::uint32_t chain_number, std::vector<Column> columns,
+                                            Options options);
+
+    // A file that is there: throws StateError where it is to be written and another process or
+    // handle does so, DataError where it is not whole.
+    static std::unique_ptr<FileRows> open_to_read(const std::filesystem::path& path);
+    static std::unique_ptr<FileRows> open_to_write(const std::filesystem::path& path,
+                                                   Options options);
+
+    // The number of rows of a file, as of now.
+    static std::uint64_t count_rows(const std::filesystem::path& path);
+
+    ~FileRows() override;
+
+    std::uint32_t chain_number() const noexcept { return head_.chain_number; }
+    bool is_writing() const noexcept;
+
+    std::uint64_t size() const override { return size_.load(std::memory_order_acquire); }
+    void refresh() override;
+    void begin() override;
+    Slots room(std::uint64_t at_most, std::span<const std::size_t> item_bytes) override;
+    void commit() override;
+    void abandon() noexcept override;
+    void announce(std::uint64_t) override {}  // the tail and blocks serve any number of rows
+    Span read(std::size_t column, std::uint64_t start, std::uint64_t stop,
+              std::uint64_t step) const override;
+    Items read_items(std::size_t column, std::uint64_t start, std::uint64_t stop,
+                     std::uint64_t step) const override;
+    void flush(bool sync) override;
+    void close() override;
+    std::uint64_t bytes() const override { return file_.size(); }
+
+  private:
+    // Rows of a tail, copied.
+    struct Snapshot {
+        std::uint64_t first_row = 0;
+        std::vector<std::byte> bytes;
+        std::vector<const std::byte*> records;
+    };
+
+    FileRows(file::File file, file::File lock, file::Head head);
+    void start_writing(file::TailStore where);
+
+    bool is_live() const noexcept;  // the writer, in the process that it began in
+    Slots room_in_tail(std::uint64_t at_most, std::size_t stride,
+                       std::span<const std::size_t> item_bytes);
+    Slots room_in_block(std::uint64_t at_most, std::span<const std::size_t> item_bytes);
+    void grow_tail(std::size_t stride);
+    void turn_over();
+    void write_room();
+    void write_pending(std::size_t from);
+    void commit_blocks();
+    void collect(std::size_t from, std::size_t until);
+
+    void extend_index(const file::Commit& commit) const;
+    void load_tail(bool with_rows) const;
+
+    // The blocks that hold some of the rows [start, stop), and the number of the first row that is
+    // in the tail. `copy` is called with the record of each row from there on, one by one, and the
+    // lock held.
+    template <typename Copy>
+    std::vector<file::BlockRef> find(std::uint64_t start, std::uint64_t stop, std::uint64_t step,
+                                     Copy&& copy) const;
+
+    file::File file_;
+    file::File lock_;
+    const bool may_write_;
+    const file::Head head_;
+    const file::RecordLayout records_;
+    const unsigned fork_generation_;
+    const std::uint32_t id_sum_;
+    std::size_t row_bytes_ = 0;  // of the rigid columns
+
+    mutable std::atomic<std::uint64_t> size_{0};
+    std::atomic<bool> appending_{false};
+    std::atomic<bool> closed_{false};
+
+    // The writer's own.
+    std::optional<file::BlockWriter> writer_;
+    std::uint32_t seed_ = 0;
+    std::size_t used_ = file::Tail::head_bytes;  // of the tail, by committed rows
+    std::size_t end_ = file::Tail::head_bytes;   // with those that are not
+    std::uint64_t pending_ = 0;                  // rows between the two
+    std::uint64_t room_rows_ = 0;                // in a block that was handed out
+    std::vector<file::BlockRef> pending_blocks_;
+    std::uint64_t pending_rows_ = 0;  // in those
+    std::uint64_t pending_end_ = 0;   // of the file with those
+    bool folder_synced_ = false;
+    std::vector<std::byte*> columns_;
+    std::vector<std::size_t> record_strides_;
+    std::vector<std::size_t> block_strides_;
+    std::vector<const std::byte*> rows_;
+
+    mutable std::mutex mutex_;  // guards what follows; not taken where a row is appended
+    std::optional<file::Tail> tail_;
+    mutable file::Commit commit_;
+    mutable std::vector<file::BlockRef> blocks_;
+    mutable std::shared_ptr<const Snapshot> snapshot_;
+};
+
+}  // namespace drawstore

@@ -1,0 +1,232 @@
+#include <algorithm>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+
+#include "drawstore/error.hpp"
+#include "file/copy.hpp"
+#include "file/file_rows.hpp"
+
+namespace drawstore {
+
+using file::BlockReader;
+using file::BlockRef;
+using file::File;
+using file::Tail;
+
+namespace {
+
+// A reader that finds a writer at work tries again; this is how often it may find it so.
+constexpr int max_tries = 1000;
+
+std::shared_ptr<std::byte> allocate(std::uint64_t n, std::uint64_t bytes) {
+    constexpr std::uint64_t most = std::uint64_t{1} << 62;
+    void* const memory = bytes > 0 && n > most / bytes ? nullptr
+                                                       : ::operator new(n * bytes, std::nothrow);
+    if (!memory) {
+        throw MemoryError("the system refused memory for " + std::to_string(n) + " rows of " +
+                          std::to_string(bytes) + " bytes");
+    }
+    return {static_cast<std::byte*>(memory), [](std::byte* p) { ::operator delete(p); }};
+}
+
+// The first row of start, start + step, ... that is not before `row`.
+std::uint64_t first_from(std::uint64_t row, std::uint64_t start, std::uint64_t step) {
+    return row <= start ? start : start + file::round_up(row - start, step);
+}
+
+}  // namespace
+
+std::unique_ptr<FileRows> FileRows::open_to_read(const std::filesystem::path& path) {
+    File file = File::open_to_read(path);
+    file.expect_scattered_reads();
+    file::Head head = file::read_head(file);
+    std::unique_ptr<FileRows> rows(new FileRows(std::move(file), File(), std::move(head)));
+    rows->load_tail(false);
+    return rows;
+}
+
+std::uint64_t FileRows::count_rows(const std::filesystem::path& path) {
+    const File file = File::open_to_read(path);
+    const file::Head head = file::read_head(file);
+    return file::read_counts(file, head).rows();
+}
+
+void FileRows::refresh() {
+    const std::lock_guard lock(mutex_);
+    if (!is_live()) load_tail(false);
+}
+
+void FileRows::extend_index(const file::Commit& commit) const {
+    BlockReader reader(head_.columns, head_.id);
+    std::uint64_t offset = blocks_.empty() ? head_.blocks_begin() : commit_.blocks_end;
+    std::uint64_t row = blocks_.empty() ? 0 : commit_.block_rows;
+    while (offset < commit.blocks_end) {
+        const auto [block, next] = reader.find(file_, offset, commit.blocks_end);
+        if (block.first_row != row) {
+            file::fail_damaged(file_, "its blocks do not follow one another");
+        }
+        blocks_.push_back(block);
+        row += block.n_rows;
+        offset = next;
+    }
+    if (row != commit.block_rows || blocks_.size() != commit.n_blocks) {
+        file::fail_damaged(file_, "its blocks do not hold the rows that its header tells of");
+    }
+    commit_ = commit;
+}
+
+void FileRows::load_tail(bool with_rows) const {
+    for (int tries = 0;; ++tries) {
+        const auto [commit, in_tail] = file::read_counts(file_, head_);
+        if (commit.sequence != commit_.sequence || blocks_.size() != commit.n_blocks) {
+            extend_index(commit);
+        }
+        commit_ = commit;
+        size_.store(commit.block_rows + in_tail, std::memory_order_release);
+        if (!with_rows) return;
+
+        auto snapshot = std::make_shared<Snapshot>();
+        snapshot->first_row = commit.block_rows;
+        const std::uint64_t needed =
+            records_.any_ragged() ? head_.tail_bytes : Tail::head_bytes + in_tail * records_.stride();
+        snapshot->bytes.resize(std::min(head_.tail_bytes, needed));
+        snapshot->bytes.resize(file_.read(head_.tail_offset, snapshot->bytes));
+        std::span<const std::byte> left(snapshot->bytes);
+        left = left.subspan(std::min(left.size(), Tail::head_bytes));
+        const std::uint32_t seed = file::record_seed(head_.id, commit.tail_generation);
+        while (snapshot->records.size() < in_tail) {
+            const auto stride =
+                records_.check(left, commit.block_rows + snapshot->records.size(), seed);
+            if (!stride) break;
+            snapshot->records.push_back(left.data());
+            left = left.subspan(*stride);
+        }
+        if (snapshot->records.size() == in_tail) {
+            snapshot_ = std::move(snapshot);
+            return;
+        }
+        // The writer may have begun with the tail anew meanwhile; if not, this is what is there.
+        if (file::read_counts(file_, head_).commit.sequence == commit.sequence && tries > 2) {
+            file::fail_damaged(
+                file_, "row " + std::to_string(commit.block_rows + snapshot->records.size()) +
+                           ", in its tail, does not have the checksum that is written with it");
+        }
+        if (tries == max_tries) throw StateError("the rows of a chain change too fast to be read");
+    }
+}
+
+template <typename Copy>
+std::vector<BlockRef> FileRows::find(std::uint64_t start, std::uint64_t stop, std::uint64_t step,
+                                     Copy&& copy) const {
+    const std::lock_guard lock(mutex_);
+    if (start >= stop) return {};
+    const bool live = is_live();
+    if (!live && stop > commit_.block_rows) {
+        const std::uint64_t from = std::max(start, commit_.block_rows);
+        const bool is_there =
+            snapshot_ && snapshot_->first_row <= from &&
+            snapshot_->first_row + snapshot_->records.size() >= stop;
+        if (!is_there) load_tail(true);
+    }
+    const auto begins_before = [](const BlockRef& block, std::uint64_t row) {
+        return block.first_row < row;
+    };
+    const auto first = std::ranges::lower_bound(blocks_, start, {}, [](const BlockRef& block) {
+        return block.first_row + block.n_rows - 1;
+    });
+    const auto last = std::lower_bound(first, blocks_.end(), stop, begins_before);
+
+    const std::uint64_t in_blocks = commit_.block_rows;
+    std::uint64_t row = first_from(in_blocks, start, step);
+    if (row < stop && live) {
+        const std::byte* record = tail_->data() + Tail::head_bytes;
+        if (!records_.any_ragged()) {
+            for (; row < stop; row += step) copy(record + (row - in_blocks) * records_.stride());
+        } else {
+            for (std::uint64_t at = in_blocks; row < stop; ++at) {
+                if (at == row) {
+                    copy(record);
+                    row += step;
+                }
+                record += records_.stride_of(record);
+            }
+        }
+    } else {
+        for (; row < stop; row += step) copy(snapshot_->records[row - snapshot_->first_row]);
+    }
+    return {first, last};
+}
+
+Rows::Span FileRows::read(std::size_t column, std::uint64_t start, std::uint64_t stop,
+                          std::uint64_t step) const {
+    const std::uint64_t n = start < stop ? (stop - start - 1) / step + 1 : 0;
+    const std::size_t bytes = head_.columns[column].bytes;
+    const std::shared_ptr<std::byte> memory = allocate(n, bytes);
+    const std::size_t offset = records_.offset(column);
+    std::vector<std::byte> tail;
+    const auto blocks = find(start, stop, step, [&](const std::byte* record) {
+        tail.insert(tail.end(), record + offset, record + offset + bytes);
+    });
+    std::byte* to = memory.get();
+    BlockReader reader(head_.columns, head_.id);
+    for (const BlockRef& block : blocks) {
+        const std::uint64_t end = std::min(block.first_row + block.n_rows, stop);
+        const std::uint64_t from = first_from(block.first_row, start, step);
+        if (from >= end) continue;
+        const std::uint64_t count = (end - from - 1) / step + 1;
+        if (count == block.n_rows) {
+            reader.column(file_, block, column, {to, count * bytes});
+        } else {
+            const auto values = reader.column(file_, block, column);
+            file::gather(to, values.data() + (from - block.first_row) * bytes, step * bytes, count,
+                         bytes);
+        }
+        to += count * bytes;
+    }
+    if (!tail.empty()) std::memcpy(to, tail.data(), tail.size());
+    return {memory, memory.get(), bytes, n};
+}
+
+Rows::Items FileRows::read_items(std::size_t column, std::uint64_t start, std::uint64_t stop,
+                                 std::uint64_t step) const {
+    struct Held {
+        std::vector<std::vector<std::byte>> blocks;
+        std::vector<std::byte> tail;
+    };
+    const auto held = std::make_shared<Held>();
+    std::vector<std::size_t> tail_sizes;
+    const auto blocks = find(start, stop, step, [&](const std::byte* record) {
+        const auto item = records_.item(record, column);
+        held->tail.insert(held->tail.end(), item.begin(), item.end());
+        tail_sizes.push_back(item.size());
+    });
+    Items items;
+    BlockReader reader(head_.columns, head_.id);
+    for (const BlockRef& block : blocks) {
+        const auto values = reader.column(file_, block, column);
+        held->blocks.emplace_back(values.begin(), values.end());
+        const std::span<const std::byte> kept(held->blocks.back());
+        const auto texts = kept.subspan((block.n_rows + 1) * 8);
+        const std::uint64_t end = std::min(block.first_row + block.n_rows, stop);
+        for (std::uint64_t row = first_from(block.first_row, start, step); row < end; row += step) {
+            const std::byte* const at = kept.data() + (row - block.first_row) * 8;
+            const auto begins = file::load<std::uint64_t>(at);
+            const auto ends = file::load<std::uint64_t>(at + 8);
+            if (begins > ends || ends > texts.size()) {
+                file::fail_damaged(file_, "the items of a block are not where it tells");
+            }
+            items.items.push_back(texts.subspan(begins, ends - begins));
+        }
+    }
+    std::span<const std::byte> left(held->tail);
+    for (const std::size_t size : tail_sizes) {
+        items.items.push_back(left.first(size));
+        left = left.subspan(size);
+    }
+    items.owner = held;
+    return items;
+}
+
+}  // namespace drawstore
