@@ -60,8 +60,8 @@ std::uint32_t crc32c_by_table(std::span<const std::byte> data, std::uint32_t bef
 
 namespace {
 
-// What a number of zero bytes, a power of two, makes of a remainder: a linear map, looked up byte by
-// byte.
+// What a number of zero bytes, a power of two, makes of a remainder: a linear map, looked up byte
+// by byte.
 using ZeroBytes = std::array<std::array<std::uint32_t, 256>, 4>;
 
 constexpr ZeroBytes zero_bytes(std::size_t count) {

@@ -121,7 +121,7 @@ class BlockReader {
     std::vector<std::size_t> ragged_;
     const std::uint32_t seed_;
     std::vector<std::byte> memory_;
-    BlockLayout layout_{{}, 0, {}};   // of the last block that was read
+    BlockLayout layout_{{}, 0, {}};  // of the last block that was read
     std::uint64_t layout_rows_ = 0;
 };
 

@@ -13,17 +13,28 @@ template <typename Copy>
 void with_constant_size(std::size_t bytes, Copy&& copy) {
     const auto constant = [&]<std::size_t n>() { copy([] { return n; }); };
     switch (bytes) {
-        case 1: return constant.template operator()<1>();
-        case 2: return constant.template operator()<2>();
-        case 4: return constant.template operator()<4>();
-        case 8: return constant.template operator()<8>();
-        case 12: return constant.template operator()<12>();
-        case 16: return constant.template operator()<16>();
-        case 20: return constant.template operator()<20>();
-        case 24: return constant.template operator()<24>();
-        case 32: return constant.template operator()<32>();
-        case 40: return constant.template operator()<40>();
-        default: return copy([bytes] { return bytes; });
+        case 1:
+            return constant.template operator()<1>();
+        case 2:
+            return constant.template operator()<2>();
+        case 4:
+            return constant.template operator()<4>();
+        case 8:
+            return constant.template operator()<8>();
+        case 12:
+            return constant.template operator()<12>();
+        case 16:
+            return constant.template operator()<16>();
+        case 20:
+            return constant.template operator()<20>();
+        case 24:
+            return constant.template operator()<24>();
+        case 32:
+            return constant.template operator()<32>();
+        case 40:
+            return constant.template operator()<40>();
+        default:
+            return copy([bytes] { return bytes; });
     }
 }
 

@@ -141,8 +141,8 @@ void File::allocate(std::uint64_t offset, std::uint64_t size) {
     about_to_change();
 #ifdef __linux__
     // The library's own fallback, which reads and writes a byte a page, is as good as any.
-    const int code = posix_fallocate(handle_, static_cast<off_t>(offset),
-                                     static_cast<off_t>(size - offset));
+    const int code =
+        posix_fallocate(handle_, static_cast<off_t>(offset), static_cast<off_t>(size - offset));
     if (code != 0) {
         errno = code;
         fail("cannot get space on the disk");

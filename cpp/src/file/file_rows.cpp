@@ -39,11 +39,11 @@ std::filesystem::path temporary_name(const std::filesystem::path& path, const fi
 
 }  // namespace
 
-FileRows::FileRows(File file, File lock, file::Head head)
+FileRows::FileRows(File file, file::Head head, bool may_write, TailStore where)
     : Rows(head.columns),
       file_(std::move(file)),
-      lock_(std::move(lock)),
-      may_write_(static_cast<bool>(lock_)),
+      may_write_(may_write),
+      where_(where),
       head_(std::move(head)),
       records_(head_.columns),
       fork_generation_(file::fork_generation()),
@@ -74,65 +74,103 @@ std::unique_ptr<FileRows> FileRows::create(const std::filesystem::path& path,
 
     File made = File::create(temporary_name(path, head.id));
     try {
-        File lock = File::open_to_write(made.path());
-        if (!lock.try_lock()) throw StateError("another process took a file that we just made");
         made.write(0, file::encode(head, commit));
-        file::write_holder(made);
         made.allocate(head.tail_offset,
                       head.tail_offset + std::min<std::uint64_t>(first_tail, head.tail_bytes));
-        std::unique_ptr<FileRows> rows(
-            new FileRows(std::move(made), std::move(lock), std::move(head)));
-        rows->start_writing(options.tail);
-        if (!rows->file_.publish_as(path)) {
-            rows->file_.remove();
-            return nullptr;
-        }
-        return rows;
     } catch (...) {
         made.remove();
         throw;
     }
+    std::unique_ptr<FileRows> rows(
+        new FileRows(std::move(made), std::move(head), true, options.tail));
+    try {
+        rows->start_writing();
+        if (rows->file_.publish_as(path)) return rows;
+    } catch (...) {
+        rows->file_.remove();
+        throw;
+    }
+    rows->file_.remove();
+    return nullptr;
 }
 
 std::unique_ptr<FileRows> FileRows::open_to_write(const std::filesystem::path& path,
                                                   Options options) {
     File file = File::open_to_write(path);
     file::Head head = file::read_head(file);
-    File lock = File::open_to_write(path);
-    if (!lock.try_lock()) {
-        throw StateError("chain " + std::to_string(head.chain_number) + " in '" + path.string() +
-                         "' is being written by " + file::read_holder(file) +
-                         "; one writer at a time");
-    }
-    std::unique_ptr<FileRows> rows(new FileRows(std::move(file), std::move(lock), std::move(head)));
-    rows->start_writing(options.tail);
-    file::write_holder(rows->file_);
+    std::unique_ptr<FileRows> rows(
+        new FileRows(std::move(file), std::move(head), true, options.tail));
+    rows->start_writing();
     return rows;
 }
 
-void FileRows::start_writing(file::TailStore where) {
+// The lock has a descriptor of its own, which a forked child does not keep.
+void FileRows::take_lock() {
+    File lock = File::open_to_write(file_.path());
+    if (!lock.try_lock()) {
+        throw StateError("chain " + std::to_string(head_.chain_number) + " in '" +
+                         file_.path().string() + "' is being written by " +
+                         file::read_holder(file_) + "; one writer at a time");
+    }
+    lock_ = std::move(lock);
+    file::write_holder(file_);
+}
+
+void FileRows::start_writing() {
+    take_lock();
+    const std::lock_guard lock(mutex_);
     load_tail(true);
     const std::uint64_t behind = file_.size() - head_.tail_offset;
-    const std::uint64_t capacity =
-        std::min(head_.tail_bytes, behind / file::page * file::page);
-    tail_.emplace(file_, head_.tail_offset, capacity, head_.tail_bytes, id_sum_, where);
+    const std::uint64_t capacity = std::min(head_.tail_bytes, behind / file::page * file::page);
+    tail_.emplace(file_, head_.tail_offset, capacity, head_.tail_bytes, id_sum_, where_);
+    for (std::size_t c = 0; c < columns_.size(); ++c) {
+        columns_[c] = tail_->data() + Tail::head_bytes + records_.offset(c);
+    }
+    used_ = Tail::head_bytes;
     for (const std::byte* const record : snapshot_->records) used_ += records_.stride_of(record);
     end_ = used_;
     seed_ = file::record_seed(head_.id, commit_.tail_generation);
     snapshot_.reset();
     writer_.emplace(head_.columns, head_.id);
     // A writer that died may have left the count of the last use of the tail.
-    tail_->publish({commit_.tail_generation,
-                    static_cast<std::uint32_t>(size() - commit_.block_rows)},
-                   used_, used_);
+    tail_->publish(
+        {commit_.tail_generation, static_cast<std::uint32_t>(size() - commit_.block_rows)}, used_,
+        used_);
+    closed_ = false;
+}
+
+void FileRows::reopen() {
+    check_process();
+    if (appending_.exchange(true, std::memory_order_acquire)) return;  // so it is open
+    try {
+        if (closed_) start_writing();
+    } catch (...) {
+        lock_.close();
+        appending_.store(false, std::memory_order_release);
+        throw;
+    }
+    appending_.store(false, std::memory_order_release);
+}
+
+void FileRows::check_columns(const std::vector<Column>& columns) const {
+    const auto same = [](const Column& a, const Column& b) {
+        return a.bytes == b.bytes && a.ragged == b.ragged;
+    };
+    if (!std::ranges::equal(columns, head_.columns, same)) {
+        throw DataError("the data file '" + file_.path().string() +
+                        "' is not of this run: it has other columns than the run's variables "
+                        "need; restore it from a copy, or delete the run");
+    }
 }
 
 bool FileRows::is_live() const noexcept {
     return tail_.has_value() && fork_generation_ == file::fork_generation();
 }
 
-bool FileRows::is_writing() const noexcept {
-    return may_write_ && !closed_ && fork_generation_ == file::fork_generation();
+void FileRows::check_process() const {
+    if (fork_generation_ == file::fork_generation()) return;
+    throw StateError(
+        "this chain belongs to the process that forked this one; make the backend in the child");
 }
 
 void FileRows::begin() {
@@ -140,15 +178,11 @@ void FileRows::begin() {
         throw StateError(
             "another thread is appending to this chain; one writer at a time, or a chain a thread");
     }
-    if (is_live() && !closed_.load(std::memory_order_relaxed)) return;
+    if (is_live()) return;
     appending_.store(false, std::memory_order_release);
-    if (fork_generation_ != file::fork_generation()) {
-        throw StateError(
-            "this chain belongs to the process that forked this one; make the backend in the "
-            "child");
-    }
-    throw StateError(closed_ ? "this chain is closed; resume it to append"
-                             : "this chain was opened to read only");
+    check_process();
+    throw StateError(may_write_ ? "this chain is closed; resume it to append"
+                                : "this chain was opened to read only");
 }
 
 Rows::Slots FileRows::room(std::uint64_t at_most, std::span<const std::size_t> item_bytes) {
@@ -164,24 +198,29 @@ Rows::Slots FileRows::room(std::uint64_t at_most, std::span<const std::size_t> i
 Rows::Slots FileRows::room_in_tail(std::uint64_t at_most, std::size_t stride,
                                    std::span<const std::size_t> item_bytes) {
     if (end_ + stride > tail_->capacity()) grow_tail(stride);
-    const std::uint64_t n = std::min<std::uint64_t>(at_most, (tail_->capacity() - end_) / stride);
     std::byte* const record = tail_->data() + end_;
-    const std::span offsets = records_.offsets();
-    for (std::size_t c = 0; c < offsets.size(); ++c) columns_[c] = record + offsets[c];
     if (records_.any_ragged()) {
-        file::store(record + 8, static_cast<std::uint32_t>(stride - file::RecordLayout::head_bytes));
+        for (std::size_t c = 0; c < columns_.size(); ++c) columns_[c] = record + records_.offset(c);
+        file::store(record + 8,
+                    static_cast<std::uint32_t>(stride - file::RecordLayout::head_bytes));
         records_.place_items(record, item_bytes, columns_);
+        end_ += stride;
+        ++pending_;
+        return {columns_.data(), record_strides_.data(), 0, 1};
     }
+    const std::uint64_t n =
+        at_most == 1 ? 1 : std::min<std::uint64_t>(at_most, (tail_->capacity() - end_) / stride);
+    const std::uint64_t first =
+        size_.load(std::memory_order_relaxed) - commit_.block_rows + pending_;
     end_ += n * stride;
     pending_ += n;
-    return {columns_.data(), record_strides_.data(), n};
+    return {columns_.data(), record_strides_.data(), first, n};
 }
 
 void FileRows::grow_tail(std::size_t stride) {
     // While there are no blocks it can become larger where it is.
     if (commit_.n_blocks == 0 && pending_blocks_.empty()) {
-        tail_->grow_to(std::max(4 * tail_->capacity(),
-                                file::round_up(end_ + stride, file::page)));
+        tail_->grow_to(std::max(4 * tail_->capacity(), file::round_up(end_ + stride, file::page)));
     }
     if (end_ + stride > tail_->capacity()) turn_over();
 }
@@ -189,11 +228,11 @@ void FileRows::grow_tail(std::size_t stride) {
 Rows::Slots FileRows::room_in_block(std::uint64_t at_most,
                                     std::span<const std::size_t> item_bytes) {
     turn_over();
-    const std::uint64_t n =
-        std::min(at_most, std::max<std::uint64_t>(room_bytes / std::max(row_bytes_, std::size_t{1}), 1));
+    const std::uint64_t fitting = room_bytes / std::max(row_bytes_, std::size_t{1});
+    const std::uint64_t n = std::min(at_most, std::max<std::uint64_t>(fitting, 1));
     const auto places = writer_->room(n, item_bytes);
     room_rows_ = n;
-    return {places.data(), block_strides_.data(), n};
+    return {places.data(), block_strides_.data(), 0, n};
 }
 
 void FileRows::collect(std::size_t from, std::size_t until) {
@@ -211,8 +250,8 @@ void FileRows::turn_over() {
         pending_end_ = commit_.blocks_end;
         if (const std::uint64_t n = size() - commit_.block_rows; n > 0) {
             collect(Tail::head_bytes, used_);
-            const std::uint64_t bytes = writer_->write_records(
-                file_, pending_end_, commit_.block_rows, records_, rows_);
+            const std::uint64_t bytes =
+                writer_->write_records(file_, pending_end_, commit_.block_rows, records_, rows_);
             pending_blocks_.push_back({pending_end_, commit_.block_rows, n});
             pending_end_ += bytes;
             pending_rows_ += n;
@@ -283,9 +322,9 @@ void FileRows::commit() {
                 file::RecordLayout::seal(record, stride, row, seed_);
                 at += stride;
             }
-            tail_->publish({commit_.tail_generation,
-                            static_cast<std::uint32_t>(row - commit_.block_rows)},
-                           used_, end_);
+            tail_->publish(
+                {commit_.tail_generation, static_cast<std::uint32_t>(row - commit_.block_rows)},
+                used_, end_);
             used_ = end_;
             pending_ = 0;
             size_.store(row, std::memory_order_release);
@@ -308,20 +347,18 @@ void FileRows::abandon() noexcept {
 }
 
 void FileRows::flush(bool sync) {
-    if (!sync || !is_writing()) return;  // rows are where they are kept once they are committed
+    if (!sync || closed_) return;  // rows are where they are kept once they are committed
+    check_process();
     {
         const std::lock_guard lock(mutex_);
         if (tail_) tail_->sync();
     }
     file_.sync();
-    if (!std::exchange(folder_synced_, true)) file::sync_folder(file_.path().parent_path());
+    if (!folder_synced_.exchange(true)) file::sync_folder(file_.path().parent_path());
 }
 
 void FileRows::close() {
-    if (closed_ || !is_writing()) {
-        closed_ = true;
-        return;
-    }
+    if (closed_) return;
     if (appending_.exchange(true, std::memory_order_acquire)) {
         throw StateError("another thread is appending to this chain, which cannot be closed now");
     }

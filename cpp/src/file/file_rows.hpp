@@ -27,7 +27,7 @@ namespace drawstore {
 class FileRows final : public Rows {
   public:
     struct Options {
-        file::TailStore tail = file::TailStore::Auto;
+        TailStore tail = TailStore::Auto;
         std::size_t tail_bytes = 0;  // 0: chosen by the size of a row
     };
 
@@ -48,7 +48,13 @@ class FileRows final : public Rows {
     ~FileRows() override;
 
     std::uint32_t chain_number() const noexcept { return head_.chain_number; }
-    bool is_writing() const noexcept;
+    bool may_write() const noexcept { return may_write_; }
+
+    // Takes rows again after close(), as open_to_write() would.
+    void reopen();
+
+    // Throws DataError where the file has other columns than these.
+    void check_columns(const std::vector<Column>& columns) const;
 
     std::uint64_t size() const override { return size_.load(std::memory_order_acquire); }
     void refresh() override;
@@ -73,8 +79,10 @@ class FileRows final : public Rows {
         std::vector<const std::byte*> records;
     };
 
-    FileRows(file::File file, file::File lock, file::Head head);
-    void start_writing(file::TailStore where);
+    FileRows(file::File file, file::Head head, bool may_write, TailStore where);
+    void take_lock();
+    void check_process() const;
+    void start_writing();
 
     bool is_live() const noexcept;  // the writer, in the process that it began in
     Slots room_in_tail(std::uint64_t at_most, std::size_t stride,
@@ -100,6 +108,7 @@ class FileRows final : public Rows {
     file::File file_;
     file::File lock_;
     const bool may_write_;
+    const TailStore where_;
     const file::Head head_;
     const file::RecordLayout records_;
     const unsigned fork_generation_;
@@ -108,7 +117,8 @@ class FileRows final : public Rows {
 
     mutable std::atomic<std::uint64_t> size_{0};
     std::atomic<bool> appending_{false};
-    std::atomic<bool> closed_{false};
+    std::atomic<bool> closed_{true};  // to rows
+    std::atomic<bool> folder_synced_{false};
 
     // The writer's own.
     std::optional<file::BlockWriter> writer_;
@@ -118,10 +128,9 @@ class FileRows final : public Rows {
     std::uint64_t pending_ = 0;                  // rows between the two
     std::uint64_t room_rows_ = 0;                // in a block that was handed out
     std::vector<file::BlockRef> pending_blocks_;
-    std::uint64_t pending_rows_ = 0;  // in those
-    std::uint64_t pending_end_ = 0;   // of the file with those
-    bool folder_synced_ = false;
-    std::vector<std::byte*> columns_;
+    std::uint64_t pending_rows_ = 0;   // in those
+    std::uint64_t pending_end_ = 0;    // of the file with those
+    std::vector<std::byte*> columns_;  // in the first record of the tail; in the last, if ragged
     std::vector<std::size_t> record_strides_;
     std::vector<std::size_t> block_strides_;
     std::vector<const std::byte*> rows_;

@@ -22,8 +22,8 @@ constexpr int max_tries = 1000;
 
 std::shared_ptr<std::byte> allocate(std::uint64_t n, std::uint64_t bytes) {
     constexpr std::uint64_t most = std::uint64_t{1} << 62;
-    void* const memory = bytes > 0 && n > most / bytes ? nullptr
-                                                       : ::operator new(n * bytes, std::nothrow);
+    void* const memory =
+        bytes > 0 && n > most / bytes ? nullptr : ::operator new(n * bytes, std::nothrow);
     if (!memory) {
         throw MemoryError("the system refused memory for " + std::to_string(n) + " rows of " +
                           std::to_string(bytes) + " bytes");
@@ -42,7 +42,8 @@ std::unique_ptr<FileRows> FileRows::open_to_read(const std::filesystem::path& pa
     File file = File::open_to_read(path);
     file.expect_scattered_reads();
     file::Head head = file::read_head(file);
-    std::unique_ptr<FileRows> rows(new FileRows(std::move(file), File(), std::move(head)));
+    std::unique_ptr<FileRows> rows(
+        new FileRows(std::move(file), std::move(head), false, TailStore::Auto));
     rows->load_tail(false);
     return rows;
 }
@@ -60,37 +61,37 @@ void FileRows::refresh() {
 
 void FileRows::extend_index(const file::Commit& commit) const {
     BlockReader reader(head_.columns, head_.id);
+    std::vector<BlockRef> found;
     std::uint64_t offset = blocks_.empty() ? head_.blocks_begin() : commit_.blocks_end;
     std::uint64_t row = blocks_.empty() ? 0 : commit_.block_rows;
     while (offset < commit.blocks_end) {
         const auto [block, next] = reader.find(file_, offset, commit.blocks_end);
-        if (block.first_row != row) {
+        if (block.first_row != row || next == offset) {
             file::fail_damaged(file_, "its blocks do not follow one another");
         }
-        blocks_.push_back(block);
+        found.push_back(block);
         row += block.n_rows;
         offset = next;
     }
-    if (row != commit.block_rows || blocks_.size() != commit.n_blocks) {
+    if (row != commit.block_rows || blocks_.size() + found.size() != commit.n_blocks) {
         file::fail_damaged(file_, "its blocks do not hold the rows that its header tells of");
     }
+    blocks_.insert(blocks_.end(), found.begin(), found.end());
     commit_ = commit;
 }
 
 void FileRows::load_tail(bool with_rows) const {
     for (int tries = 0;; ++tries) {
         const auto [commit, in_tail] = file::read_counts(file_, head_);
-        if (commit.sequence != commit_.sequence || blocks_.size() != commit.n_blocks) {
-            extend_index(commit);
-        }
-        commit_ = commit;
+        extend_index(commit);
         size_.store(commit.block_rows + in_tail, std::memory_order_release);
         if (!with_rows) return;
 
         auto snapshot = std::make_shared<Snapshot>();
         snapshot->first_row = commit.block_rows;
-        const std::uint64_t needed =
-            records_.any_ragged() ? head_.tail_bytes : Tail::head_bytes + in_tail * records_.stride();
+        const std::uint64_t needed = records_.any_ragged()
+                                         ? head_.tail_bytes
+                                         : Tail::head_bytes + in_tail * records_.stride();
         snapshot->bytes.resize(std::min(head_.tail_bytes, needed));
         snapshot->bytes.resize(file_.read(head_.tail_offset, snapshot->bytes));
         std::span<const std::byte> left(snapshot->bytes);
@@ -125,9 +126,8 @@ std::vector<BlockRef> FileRows::find(std::uint64_t start, std::uint64_t stop, st
     const bool live = is_live();
     if (!live && stop > commit_.block_rows) {
         const std::uint64_t from = std::max(start, commit_.block_rows);
-        const bool is_there =
-            snapshot_ && snapshot_->first_row <= from &&
-            snapshot_->first_row + snapshot_->records.size() >= stop;
+        const bool is_there = snapshot_ && snapshot_->first_row <= from &&
+                              snapshot_->first_row + snapshot_->records.size() >= stop;
         if (!is_there) load_tail(true);
     }
     const auto begins_before = [](const BlockRef& block, std::uint64_t row) {

@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view magic = "drawrows";
 constexpr std::uint32_t version = 1;
-constexpr int max_tries = 1000;  // of a reader that finds a writer at work
+constexpr int max_tries = 1000;         // of a reader that finds a writer at work
 constexpr std::size_t head_begin = 16;  // of what the checksum covers, with the table of columns
 constexpr std::size_t head_end = 64;
 constexpr std::size_t holder_at = 512;

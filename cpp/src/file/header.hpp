@@ -21,7 +21,7 @@ struct Commit {
     std::uint64_t sequence = 0;
     std::uint64_t block_rows = 0;  // rows in blocks
     std::uint64_t n_blocks = 0;
-    std::uint64_t blocks_end = 0;      // where the next block goes
+    std::uint64_t blocks_end = 0;       // where the next block goes
     std::uint32_t tail_generation = 1;  // of the rows in the tail, another one at each commit
 };
 

@@ -58,8 +58,7 @@ void RecordLayout::seal(std::byte* record, std::size_t stride, std::uint64_t row
     store(record + 12, crc32c({record + head_bytes, stride - head_bytes}, head));
 }
 
-std::optional<std::size_t> RecordLayout::check(std::span<const std::byte> record,
-                                               std::uint64_t row,
+std::optional<std::size_t> RecordLayout::check(std::span<const std::byte> record, std::uint64_t row,
                                                std::uint32_t seed) const noexcept {
     if (record.size() < fixed_end_ || load<std::uint64_t>(record.data()) != row) {
         return std::nullopt;

@@ -29,11 +29,7 @@ std::optional<TailCount> TailCount::unpack(std::uint64_t word, std::uint32_t id_
 
 Tail::Tail(File& file, std::uint64_t offset, std::size_t capacity, std::size_t max_bytes,
            std::uint32_t id_sum, TailStore where)
-    : file_(file),
-      offset_(offset),
-      capacity_(capacity),
-      max_bytes_(max_bytes),
-      id_sum_(id_sum) {
+    : file_(file), offset_(offset), capacity_(capacity), max_bytes_(max_bytes), id_sum_(id_sum) {
     const bool may_map =
         where == TailStore::Mapped || (where == TailStore::Auto && Mapping::is_safe(file));
     // All that it may become is mapped at once: its rows never move.

@@ -8,16 +8,11 @@
 #include <memory>
 #include <optional>
 
+#include "drawstore/file_backend.hpp"
 #include "file/file.hpp"
 #include "file/mapping.hpp"
 
 namespace drawstore::file {
-
-enum class TailStore {
-    Auto,     // mapped where that is safe
-    Mapped,   // rows are stored straight into the file's pages
-    Written,  // rows are collected in memory, and written at each commit
-};
 
 // How many rows of the tail count, and for which use of it: one word of the file, which changes in
 // an instant. Bits 0 to 21 are the rows, 22 to 43 the generation, and the others those of the
