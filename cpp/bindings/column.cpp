@@ -97,35 +97,6 @@ bool Column::matches(PyObject* value, npy_intp n_rows) const noexcept {
     return given == descr(dtype_) || PyArray_EquivTypes(given, descr(dtype_));
 }
 
-bool Column::store_plain(PyObject* value, std::byte* target) const noexcept {
-    if (PyArray_CheckExact(value)) {
-        if (!matches(value)) return false;
-        const void* data = PyArray_DATA(as_array(value));
-        if (row_bytes_ == 8) {
-            std::memcpy(target, data, 8);
-        } else {
-            std::memcpy(target, data, row_bytes_);
-        }
-        return true;
-    }
-    if (!shape_.empty()) return false;
-    const Kind kind = variable_.dtype.kind;
-    if (kind == Kind::Float64 && PyFloat_Check(value)) {
-        const double number = PyFloat_AS_DOUBLE(value);
-        std::memcpy(target, &number, sizeof number);
-        return true;
-    }
-    if (kind == Kind::Bool && PyBool_Check(value)) {
-        *target = std::byte{value == Py_True};
-        return true;
-    }
-    if (kind != Kind::Opaque && Py_TYPE(value) == descr(dtype_)->typeobj) {
-        PyArray_ScalarAsCtype(value, target);
-        return true;
-    }
-    return false;
-}
-
 py::array Column::checked(const py::handle& value, py::ssize_t n_rows) const {
     const auto array =
         py::reinterpret_steal<py::array>(PyArray_FromAny(value.ptr(), nullptr, 0, 0, 0, nullptr));

@@ -31,10 +31,6 @@ class Column {
     // copied. n_rows < 0 stands for one row without a row axis.
     bool matches(PyObject* value, npy_intp n_rows = -1) const noexcept;
 
-    // Writes one row to `target` where that needs no conversion and runs no Python code: an array
-    // of exactly this dtype and shape, or a number. False for everything else.
-    bool store_plain(PyObject* value, std::byte* target) const noexcept;
-
     // Writes one row to `target`. Throws ValueError for another shape, TypeError where NumPy's
     // "same_kind" rule does not allow the conversion; `target` may have been written to then.
     void store(PyObject* value, std::byte* target) const;

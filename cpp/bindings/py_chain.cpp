@@ -17,6 +17,7 @@ PyChain::PyChain(std::shared_ptr<Chain> chain, py::object origin)
             field.rigid.emplace(variable);
         }
         fields_.push_back(std::move(field));
+        if (!layout_.any_ragged()) plain_fields_.emplace_back(*fields_.back().rigid);
     }
 }
 
@@ -30,7 +31,7 @@ std::size_t PyChain::find(Part part, std::string_view name) const {
 // a conversion. No Python code runs here, so the dict cannot change meanwhile.
 bool PyChain::store_plain(PyObject* draw, const Order& order, std::size_t count,
                           const Rows::Slots& slots) const noexcept {
-    if (!PyDict_CheckExact(draw) || order.keys.size() != count ||
+    if (!PyDict_CheckExact(draw) || order.size() != count ||
         static_cast<std::size_t>(PyDict_GET_SIZE(draw)) != count) {
         return false;
     }
@@ -38,13 +39,12 @@ bool PyChain::store_plain(PyObject* draw, const Order& order, std::size_t count,
     PyObject* key = nullptr;
     PyObject* value = nullptr;
     for (std::size_t k = 0; k < count && PyDict_Next(draw, &position, &key, &value); ++k) {
-        PyObject* expected = order.keys[k].ptr();
-        if (key != expected &&
-            !(PyUnicode_CheckExact(key) && PyUnicode_Compare(key, expected) == 0)) {
+        const Key& expected = order[k];
+        if (key != expected.name.ptr() &&
+            !(PyUnicode_CheckExact(key) && PyUnicode_Compare(key, expected.name.ptr()) == 0)) {
             return false;
         }
-        const std::size_t field = order.fields[k];
-        if (!fields_[field].rigid->store_plain(value, slots.at(field))) return false;
+        if (!plain_fields_[expected.field].store(value, slots.at(expected.field))) return false;
     }
     return true;
 }
@@ -60,9 +60,9 @@ void PyChain::learn(PyObject* values, Order& order, Part part) const {
             order = {};
             return;
         }
-        const py::object name = py::reinterpret_borrow<py::object>(key);
-        order.fields.push_back(find(part, name.cast<std::string>()));
-        order.keys.push_back(name);
+        auto name = py::reinterpret_borrow<py::object>(key);
+        const std::size_t field = find(part, name.cast<std::string>());
+        order.push_back({std::move(name), field});
     }
 }
 

@@ -8,6 +8,7 @@
 
 #include "column.hpp"
 #include "drawstore/chain.hpp"
+#include "plain_field.hpp"
 #include "ragged_column.hpp"
 
 namespace drawstore::bindings {
@@ -37,10 +38,11 @@ class PyChain {
     };
 
     // The keys of the last mapping that was taken, in its order: the next one is most likely alike.
-    struct Order {
-        std::vector<py::object> keys;
-        std::vector<std::size_t> fields;
+    struct Key {
+        py::object name;
+        std::size_t field;
     };
+    using Order = std::vector<Key>;
 
     bool store_plain(PyObject* draw, const Order& order, std::size_t count,
                      const Rows::Slots& slots) const noexcept;
@@ -60,6 +62,7 @@ class PyChain {
     py::object origin_;
     const Layout& layout_;
     std::vector<Field> fields_;
+    std::vector<PlainField> plain_fields_;  // by field, where none is ragged
     Order draw_order_;
     Order stat_order_;
 };

@@ -1,0 +1,58 @@
+#include "plain_field.hpp"
+
+#include <cstring>
+
+namespace drawstore::bindings {
+
+PlainField::PlainField(const Column& column)
+    : dtype_(reinterpret_cast<PyArray_Descr*>(column.dtype().ptr())),
+      number_type_(dtype_->typeobj),
+      bytes_(column.variable().row_bytes()),
+      extents_{},
+      ndim_(-1),
+      kind_(column.variable().dtype.kind) {
+    const auto& shape = column.variable().shape;
+    if (shape.size() > max_ndim) return;
+    ndim_ = static_cast<std::int16_t>(shape.size());
+    for (std::size_t i = 0; i < shape.size(); ++i) extents_[i] = static_cast<npy_intp>(shape[i]);
+}
+
+bool PlainField::store_array(PyObject* value, std::byte* target) const noexcept {
+    auto* array = reinterpret_cast<PyArrayObject*>(value);
+    if (PyArray_NDIM(array) != ndim_ || !PyArray_IS_C_CONTIGUOUS(array)) return false;
+    const npy_intp* extents = PyArray_DIMS(array);
+    for (int i = 0; i < ndim_; ++i) {
+        if (extents[i] != extents_[i]) return false;
+    }
+    if (PyArray_DESCR(array) != dtype_ && !PyArray_EquivTypes(PyArray_DESCR(array), dtype_)) {
+        return false;
+    }
+    switch (bytes_) {
+        case 4:
+            std::memcpy(target, PyArray_DATA(array), 4);
+            break;
+        case 8:
+            std::memcpy(target, PyArray_DATA(array), 8);
+            break;
+        default:
+            std::memcpy(target, PyArray_DATA(array), bytes_);
+    }
+    return true;
+}
+
+bool PlainField::store_number(PyObject* value, std::byte* target) const noexcept {
+    if (kind_ == Kind::Float64 && PyFloat_Check(value)) {
+        const double number = PyFloat_AS_DOUBLE(value);
+        std::memcpy(target, &number, sizeof number);
+        return true;
+    }
+    if (kind_ == Kind::Bool && PyBool_Check(value)) {
+        *target = std::byte{value == Py_True};
+        return true;
+    }
+    if (kind_ == Kind::Opaque || Py_TYPE(value) != number_type_) return false;
+    PyArray_ScalarAsCtype(value, target);
+    return true;
+}
+
+}  // namespace drawstore::bindings
