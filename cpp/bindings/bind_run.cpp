@@ -1,5 +1,6 @@
 // Backends and runs of the core. What Python's Backend and Run add is in drawstore/backends.
 #include <chrono>
+#include <limits>
 #include <map>
 #include <mutex>
 
@@ -28,6 +29,12 @@ Variable variable_from(const VariableTuple& tuple) {
             describe_dtype(py::module_::import("drawstore.dtypes").attr("parse_dtype")(dtype));
     } catch (const TypeError& error) {
         throw TypeError("variable '" + name + "': " + error.what());
+    } catch (const py::error_already_set& error) {
+        if (!error.matches(PyExc_TypeError) && !error.matches(PyExc_ValueError)) throw;
+        const std::string text =
+            "variable '" + name + "': " + py::str(error.value()).cast<std::string>();
+        if (error.matches(PyExc_TypeError)) throw TypeError(text);
+        throw ValueError(text);
     }
     return variable;
 }
@@ -52,9 +59,13 @@ class PyRun {
 
     Run& run() const noexcept { return *run_; }
 
-    std::shared_ptr<PyChain> init_chain(std::uint32_t number, bool resume) {
-        return wrap(
-            run_->init_chain(number, resume ? Run::Existing::Resume : Run::Existing::Refuse));
+    std::shared_ptr<PyChain> init_chain(std::int64_t number, bool resume) {
+        if (number < 0 || number > std::numeric_limits<std::uint32_t>::max()) {
+            throw ValueError("chains are numbered from 0 to 4294967295, got " +
+                             std::to_string(number));
+        }
+        return wrap(run_->init_chain(static_cast<std::uint32_t>(number),
+                                     resume ? Run::Existing::Resume : Run::Existing::Refuse));
     }
 
     std::vector<std::shared_ptr<PyChain>> get_chains() {

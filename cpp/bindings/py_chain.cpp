@@ -119,18 +119,24 @@ void PyChain::collect(const py::handle& values, Part part, std::vector<py::objec
     }
 }
 
+std::optional<py::array_t<bool>> flat_mask(const py::object& values) {
+    if (PyArray_CheckExact(values.ptr()) || !PyArray_Check(values.ptr())) return std::nullopt;
+    const py::module_ ma = py::module_::import("numpy.ma");
+    if (!ma.attr("isMaskedArray")(values).cast<bool>()) return std::nullopt;
+    const py::object mask = ma.attr("getmaskarray")(values).attr("ravel")();
+    return py::array_t<bool>(mask.attr("view")("?"));
+}
+
 namespace {
 
-// Whether a value is masked as a whole. Throws ValueError where it is only in part.
-bool is_masked(const py::object& value) {
-    if (PyArray_CheckExact(value.ptr()) || !PyArray_Check(value.ptr())) return false;
-    const py::module_ ma = py::module_::import("numpy.ma");
-    if (!ma.attr("isMaskedArray")(value).cast<bool>()) return false;
-    const py::array mask = ma.attr("getmaskarray")(value);
-    const auto masked = mask.attr("sum")().cast<py::ssize_t>();
-    if (masked != 0 && masked != mask.size()) {
-        throw ValueError(
-            "a masked array is masked in part; a stat is there, or missing, as a whole");
+// Whether the value of a stat is masked as a whole. Throws ValueError where it is only in part.
+bool is_masked(const py::object& value, const Variable& stat) {
+    const auto mask = flat_mask(value);
+    if (!mask) return false;
+    const auto masked = std::count(mask->data(), mask->data() + mask->size(), true);
+    if (masked != 0 && masked != mask->size()) {
+        throw ValueError(stat.describe() +
+                         " is masked in part; a stat is there, or missing, as a whole");
     }
     return masked != 0;
 }
@@ -144,7 +150,7 @@ void PyChain::append_any(const std::vector<py::object>& values, const Rows::Slot
     std::vector<bool> is_there(fields_.size());
     for (std::size_t f = 0; f < fields_.size(); ++f) {
         const bool is_stat = f >= layout_.n_variables();
-        is_there[f] = values[f] && !(is_stat && is_masked(values[f]));
+        is_there[f] = values[f] && !(is_stat && is_masked(values[f], fields_[f].variable()));
         if (!is_there[f]) {
             const std::size_t s = f - layout_.n_variables();
             missing[s / 8] |= std::byte{1} << (s % 8);

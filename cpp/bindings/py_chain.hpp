@@ -14,6 +14,11 @@
 namespace drawstore::bindings {
 
 // Everything here is called with the GIL held.
+
+// The mask of a numpy.ma.MaskedArray, flat; of structured values it has an element a field. None
+// for anything else.
+std::optional<py::array_t<bool>> flat_mask(const py::object& values);
+
 class PyChain {
   public:
     // `origin` says where a stored chain is, for pickling: (directory, read_only); None in memory.

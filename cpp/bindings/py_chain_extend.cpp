@@ -12,22 +12,20 @@ constexpr std::size_t release_gil_from = std::size_t{1} << 20;
 
 // Which of n rows of a stat are masked; empty where none is. Throws ValueError where a row is
 // masked only in part.
-std::vector<bool> masked_rows(const py::object& values, py::ssize_t n) {
+std::vector<bool> masked_rows(const py::object& values, const Variable& stat, py::ssize_t n) {
     std::vector<bool> rows;
-    if (PyArray_CheckExact(values.ptr()) || !PyArray_Check(values.ptr())) return rows;
-    const py::module_ ma = py::module_::import("numpy.ma");
-    if (!ma.attr("isMaskedArray")(values).cast<bool>()) return rows;
-    const py::array_t<bool, py::array::c_style | py::array::forcecast> mask(
-        ma.attr("getmaskarray")(values));
-    if (mask.ndim() == 0 || mask.shape(0) != n) return rows;  // the shape is found wrong later
-    const py::ssize_t per_row = n == 0 ? 0 : mask.size() / n;
+    const auto mask = flat_mask(values);
+    if (!mask) return rows;
+    const py::array array(values);
+    if (array.ndim() == 0 || array.shape(0) != n) return rows;  // the shape is found wrong later
+    const py::ssize_t per_row = n == 0 ? 0 : mask->size() / n;
     rows.resize(static_cast<std::size_t>(n));
     for (py::ssize_t i = 0; i < n; ++i) {
-        const bool* first = mask.data() + i * per_row;
+        const bool* first = mask->data() + i * per_row;
         const auto masked = std::count(first, first + per_row, true);
         if (masked != 0 && masked != per_row) {
-            throw ValueError("row " + std::to_string(i) +
-                             " of a stat is masked in part; it is there, or missing, as a whole");
+            throw ValueError("row " + std::to_string(i) + " of " + stat.describe() +
+                             " is masked in part; a stat is there, or missing, as a whole");
         }
         rows[static_cast<std::size_t>(i)] = masked != 0;
     }
@@ -60,7 +58,7 @@ PyChain::Values PyChain::convert(std::size_t f, const py::object& given, py::ssi
     Values values;
     values.is_there = bool(given);
     if (!values.is_there) return values;
-    if (f >= layout_.n_variables()) values.missing = masked_rows(given, n);
+    if (f >= layout_.n_variables()) values.missing = masked_rows(given, field.variable(), n);
     if (field.rigid) {
         values.rigid = field.rigid->convert(given, n);
         return values;

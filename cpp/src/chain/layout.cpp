@@ -8,6 +8,19 @@
 namespace drawstore {
 namespace {
 
+void check_shapes(const std::vector<Variable>& fields) {
+    for (const Variable& field : fields) {
+        for (const std::int64_t extent : field.shape) {
+            if (extent < -1) {
+                throw ValueError("'" + field.name + "' has a dimension of " +
+                                 std::to_string(extent) +
+                                 "; it is a length, or -1 where the length differs");
+            }
+        }
+        if (!field.is_ragged()) field.row_bytes();  // which throws where it is too large
+    }
+}
+
 void check_names(const std::vector<Variable>& variables, const char* what) {
     std::vector<std::string_view> names;
     for (const Variable& variable : variables) {
@@ -45,6 +58,7 @@ Layout::Layout(const RunMeta& meta) : fields_(meta.variables), n_variables_(meta
     check_names(meta.sample_stats, "sampler stat");
     fields_.insert(fields_.end(), meta.sample_stats.begin(), meta.sample_stats.end());
     const auto is_ragged = [](const Variable& field) { return field.is_ragged(); };
+    check_shapes(fields_);
     any_ragged_ = std::any_of(fields_.begin(), fields_.end(), is_ragged);
 }
 
