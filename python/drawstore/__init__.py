@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .backends.core import MemoryBackend as MemoryBackend
+    from .backends.hdf5 import HDF5Backend as HDF5Backend
     from .interface import Backend as Backend
     from .interface import Chain as Chain
     from .interface import Group as Group
@@ -37,6 +38,7 @@ _MODULES = {
     "RunMeta": ".meta",
     "Variable": ".meta",
     "make_meta": ".meta",
+    "HDF5Backend": ".backends.hdf5",
     "MemoryBackend": ".backends.core",
 }
 
@@ -48,6 +50,7 @@ __all__ = [
     "DataVariable",
     "ExtendedValue",
     "Group",
+    "HDF5Backend",
     "MemoryBackend",
     "Run",
     "RunInfo",

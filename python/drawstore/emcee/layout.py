@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore.hdf5.dtypes import as_texts, file_dtype, from_file, memory_dtype, to_file
+from drawstore.hdf5.emcee_groups import is_emcee_group
 from drawstore.hdf5.rows import append_rows, chunk_rows, fit_chunks, overwrite, read_rows
 
 from .blobs import BlobLayout
@@ -100,15 +101,6 @@ def emcee_group(file: h5py.File, name: str, path: str | None = None) -> h5py.Gro
             "'log_prob' and the attribute 'iteration' was expected"
         )
     return found
-
-
-def is_emcee_group(found: Any) -> bool:
-    """Whether an object of a file is a group in emcee's layout."""
-    return (
-        isinstance(found, h5py.Group)
-        and {"chain", "log_prob", "accepted"} <= found.keys()
-        and {"iteration", "nwalkers", "ndim", "has_blobs"} <= found.attrs.keys()
-    )
 
 
 def holds_only(file: h5py.File, name: str) -> bool:

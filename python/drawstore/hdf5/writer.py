@@ -1,0 +1,327 @@
+"""The chains that this process writes to one HDF5 file, and how their draws get there."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+import os
+import sys
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+
+from drawstore import drain
+
+from .pending import Pending, Segment
+from .runs import find_run
+from .store_file import PATIENCE, StoreFile, store_file
+
+if TYPE_CHECKING:
+    from drawstore.interface import Chain
+    from drawstore.meta import RunMeta
+
+__all__ = ["Writer", "chain_group", "find_pending", "find_writer", "start_chain"]
+
+logger = logging.getLogger("drawstore")
+
+_BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
+_BACKLOG_BYTES = 256 * 2**20  # from here on the sampler waits for a disk that is slower than it
+_BACKLOG_WAIT = 2.0
+_EXIT_WAIT = 60.0
+_RETRY = 1.0
+_BUSY = 0.02
+_IDLE = 1.0  # how often it is asked whether anyone still holds a chain
+
+Key = tuple[str, int]
+_Part = tuple[Pending, Segment, int, int]
+
+
+class Writer:
+    """Delivers what waits for one file. `start_chain` makes it.
+
+    Parameters
+    ----------
+    file : StoreFile
+    """
+
+    def __init__(self, file: StoreFile) -> None:
+        self.file = file
+        self.chains: dict[Key, Pending] = {}
+        self._pid = os.getpid()
+        self._delivering = threading.RLock()  # one thread delivers at a time
+        self._warned = ""
+
+    def appended(self, pending: Pending) -> None:
+        """Act on draws that `Pending.append` told of."""
+        urgent = pending.check()
+        drain.schedule(self, 0.0 if urgent else pending.flush_interval)
+        if urgent and pending.size > _BACKLOG_BYTES and not self.file.waits_for_lock:
+            self.deliver(timeout=_BACKLOG_WAIT)
+
+    def deliver(
+        self, timeout: float = math.inf, cancelled: Callable[[], bool] | None = None
+    ) -> bool:
+        """Write the draws that wait into the file; not those that come meanwhile.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for programs that have the file open.
+        cancelled : callable, optional
+            Ends the wait when it returns True.
+
+        Returns
+        -------
+        bool
+            Whether they are in the file.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written; the draws stay in memory.
+        """
+        ends = [(pending, len(pending)) for pending in list(self.chains.values())]
+        latest = time.monotonic() + timeout
+        if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
+            return False
+        try:
+            while parts := _next_parts(ends):
+                if not self.file.update(
+                    functools.partial(self._write, parts=parts),
+                    timeout=max(0.0, latest - time.monotonic()),
+                    cancelled=cancelled,
+                ):
+                    return False
+                for pending, _, _, stop in parts:
+                    pending.confirm(stop)
+            return True
+        finally:
+            self._delivering.release()
+
+    def _write(self, file: h5py.File, parts: list[_Part]) -> None:
+        for pending, segment, start, stop in parts:
+            group = chain_group(file, pending.rid, pending.number, self.file.path)
+            found = int(group.attrs["draws"])
+            if not pending.write(group, segment, start, stop, found):
+                raise RuntimeError(
+                    f"{self.file.path!r}, run {pending.rid!r}, chain {pending.number}: another "
+                    f"program changed the chain, which has {found} draws where {start} were "
+                    "written. What it wrote is left as it is"
+                )
+
+    def close(self, pending: Pending, timeout: float) -> None:
+        """Deliver everything and let go of a chain.
+
+        Raises
+        ------
+        TimeoutError
+            Where another program holds the file for longer than ``timeout`` seconds.
+        """
+        pending.close()
+        if not self.deliver(timeout):
+            waiting = len(pending) - pending.delivered
+            raise TimeoutError(
+                f"{waiting} draws are not in {self.file.path!r} yet, because another program holds "
+                f"the file; waited {timeout:.1f} s. They are kept in memory: close the file there "
+                "and call close() again"
+            )
+        self._let_go(pending)
+
+    def _let_go(self, pending: Pending) -> None:
+        with _lock:
+            if self.chains.pop((pending.rid, pending.number), None) is None:
+                return
+            if not self.chains:
+                drain.forget(self)
+                _writers.pop(self.file.path, None)
+            self.file.release()
+
+    # What the background thread and the end of the process call.
+
+    def drain(self, cancelled: Callable[[], bool]) -> float | None:
+        if not self._delivering.acquire(timeout=_BUSY):
+            return _BUSY
+        try:
+            if not self.deliver(cancelled=cancelled):
+                return _BUSY
+        except Exception as error:
+            if str(error) != self._warned:
+                self._warned = str(error)
+                logger.warning("draws wait in memory: %s", error)
+            return _RETRY
+        finally:
+            self._delivering.release()
+        self._warned = ""
+        chains = list(self.chains.values())
+        for pending in chains:
+            pending.ask()
+            with _lock:
+                if pending.handle() is None:
+                    pending.close()  # nobody can append to it any more
+                    if pending.delivered == len(pending):
+                        self._let_go(pending)
+        waiting = [p.flush_interval for p in chains if p.delivered < len(p)]
+        return min(waiting) if waiting else _IDLE if self.chains else None
+
+    def finish(self) -> None:
+        if self._pid != os.getpid():
+            return
+        for pending in list(self.chains.values()):
+            try:
+                self.close(pending, _EXIT_WAIT)
+            except Exception as error:
+                waiting = len(pending) - pending.delivered
+                print(f"drawstore: the last {waiting} draws are lost: {error}", file=sys.stderr)
+
+
+def _next_parts(ends: list[tuple[Pending, int]]) -> list[_Part]:
+    """Choose the rows that go into the file at once."""
+    parts: list[_Part] = []
+    room = _BLOCK_BYTES
+    for pending, end in ends:
+        if parts and room <= 0:
+            break
+        block = pending.next_block(end, room)
+        if block is not None:
+            segment, start, stop = block
+            parts.append((pending, segment, start, stop))
+            room -= segment.size * (stop - start) // len(segment.chain)
+    return parts
+
+
+def chain_group(file: h5py.File, rid: str, number: int, path: str) -> h5py.Group:
+    """Find the group of a chain.
+
+    Raises
+    ------
+    KeyError
+        Where it is not there.
+    """
+    chains = find_run(file, rid, path)["chains"]
+    if str(number) not in chains:
+        raise KeyError(f"run {rid!r} in {path!r} has no chain {number}; it has {list(chains)}")
+    return chains[str(number)]
+
+
+_writers: dict[str, Writer] = {}
+_lock = threading.RLock()
+
+
+def find_pending(path: str, rid: str, number: int) -> tuple[Writer, Pending] | None:
+    """Find a chain that this process is writing."""
+    writer = _writers.get(path)
+    pending = None if writer is None else writer.chains.get((rid, number))
+    return None if writer is None or pending is None else (writer, pending)
+
+
+def find_writer(path: str) -> Writer | None:
+    """Find what this process is writing to a file."""
+    return _writers.get(path)
+
+
+def start_chain(
+    path: str,
+    meta: RunMeta,
+    number: int,
+    resume: bool,
+    flush_interval: float,
+    compression: Any,
+    compression_opts: Any,
+    make_handle: Callable[[Writer, Pending], Chain],
+) -> Chain:
+    """Become the writer of a chain, or find that this process is.
+
+    Parameters
+    ----------
+    path : str
+        Of the file.
+    meta : RunMeta
+    number : int
+        Of the chain.
+    resume : bool
+        Go on with the chain where it exists.
+    flush_interval, compression, compression_opts
+        As `drawstore.HDF5Backend` takes them.
+    make_handle : callable
+        Makes the handle, where there is none yet.
+
+    Raises
+    ------
+    ValueError
+        Where the chain exists and ``resume`` is not said.
+    BlockingIOError
+        Where another process writes to the file.
+    """
+    with _lock:
+        file = store_file(path)
+        if found := find_pending(file.path, meta.rid, number):
+            if not resume:
+                raise _exists(meta.rid, number, len(found[1]))
+            if not found[1].closed:
+                return _handle(*found, make_handle)
+            found[0].close(found[1], PATIENCE)
+        stored = 0
+
+        def begin(opened: h5py.File) -> None:
+            nonlocal stored
+            chains = find_run(opened, meta.rid, file.path)["chains"]
+            if str(number) not in chains:
+                stored = 0
+                chains.create_group(str(number)).attrs["draws"] = np.int64(0)
+                return
+            stored = int(chains[str(number)].attrs["draws"])
+            if not resume:
+                raise _exists(meta.rid, number, stored)
+
+        file.acquire()
+        try:
+            if not file.update(begin, timeout=PATIENCE):
+                raise BlockingIOError(
+                    f"{file.path!r} is locked by another program that has it open"
+                )
+            pending = Pending(
+                meta, number, stored, flush_interval, compression, compression_opts, _BLOCK_BYTES
+            )
+        except BaseException:
+            file.release()
+            raise
+        writer = _writers.setdefault(file.path, Writer(file))
+        handle = _handle(writer, pending, make_handle)
+        writer.chains[meta.rid, number] = pending
+        drain.register(writer)  # it holds the file, draws or not, until it is finished
+        return handle
+
+
+def _handle(
+    writer: Writer, pending: Pending, make_handle: Callable[[Writer, Pending], Chain]
+) -> Chain:
+    handle = pending.handle()
+    if handle is None:
+        handle = make_handle(writer, pending)
+        pending.handle = weakref.ref(handle)
+    return handle
+
+
+def _exists(rid: str, number: int, draws: int) -> ValueError:
+    return ValueError(
+        f"run {rid!r} has a chain {number} already, with {draws} draws; to go on with it, resume it"
+    )
+
+
+def _forget_in_child() -> None:
+    global _lock
+    for writer in _writers.values():
+        for pending in writer.chains.values():
+            pending.abandon()
+    _writers.clear()
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,25 @@
+"""Every backend is held to the contract."""
+
+from drawstore import HDF5Backend, MemoryBackend
+from drawstore.testing import BackendContract
+
+
+class TestMemory(BackendContract):
+    def make_backend(self, path):
+        return MemoryBackend()
+
+
+class TestHDF5(BackendContract):
+    def make_backend(self, path):
+        return HDF5Backend(path / "runs.h5")
+
+    def reopen(self, backend):
+        return HDF5Backend(backend.filename)
+
+
+class TestHDF5Compressed(BackendContract):
+    def make_backend(self, path):
+        return HDF5Backend(path / "runs.h5", compression="gzip", flush_interval=0.01)
+
+    def reopen(self, backend):
+        return HDF5Backend(backend.filename, compression="gzip")
