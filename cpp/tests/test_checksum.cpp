@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "checksum/crc32c.hpp"
 #include "drawstore/checksum.hpp"
 
 using drawstore::crc32c;
@@ -67,4 +68,27 @@ TEST_CASE("fletcher32 of many words equals its definition") {
         sums = (sums + sum) % 65535;
     }
     CHECK(fletcher32(bytes) == (sums << 16 | sum));
+}
+
+TEST_CASE("crc32c of two runs is that of both, begun with the sum of the first") {
+    std::vector<std::byte> bytes(500);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(i * i);
+    const std::span all(bytes);
+    for (std::size_t i = 0; i <= all.size(); ++i) {
+        CHECK(crc32c(all.subspan(i), crc32c(all.first(i))) == crc32c(all));
+    }
+}
+
+TEST_CASE("crc32c is the same by the processor's instruction and by table") {
+    std::vector<std::byte> bytes(40'000);
+    std::uint32_t seed = 1;
+    for (auto& byte : bytes) {
+        seed = seed * 1664525 + 1013904223;
+        byte = static_cast<std::byte>(seed >> 24);
+    }
+    const std::span all(bytes);
+    for (std::size_t n = 0; n < all.size(); n += n < 2000 ? 1 : 997) {
+        const auto run = all.subspan(n % 9, std::min(n, all.size() - 9));
+        CHECK(crc32c(run, seed) == drawstore::checksum::crc32c_by_table(run, seed));
+    }
 }

@@ -36,6 +36,35 @@ std::uint64_t first_from(std::uint64_t row, std::uint64_t start, std::uint64_t s
     return row <= start ? start : start + file::round_up(row - start, step);
 }
 
+// Copies of items, each aligned for any type.
+class ItemList {
+  public:
+    void add(std::span<const std::byte> item) {
+        const std::size_t bytes = file::round_up(item.size(), file::column_alignment);
+        if (bytes > left_.size()) {
+            const std::size_t size = std::max(bytes, piece);
+            pieces_->push_back(allocate(1, size));
+            left_ = {pieces_->back().get(), size};
+        }
+        if (!item.empty()) std::memcpy(left_.data(), item.data(), item.size());
+        items_.push_back(left_.first(item.size()));
+        left_ = left_.subspan(bytes);
+    }
+    void add(const ItemList& others) {
+        pieces_->insert(pieces_->end(), others.pieces_->begin(), others.pieces_->end());
+        items_.insert(items_.end(), others.items_.begin(), others.items_.end());
+        left_ = {};
+    }
+    Rows::Items take() && { return {std::move(pieces_), std::move(items_)}; }
+
+  private:
+    static constexpr std::size_t piece = 64 * 1024;
+    using Pieces = std::vector<std::shared_ptr<std::byte>>;
+    std::shared_ptr<Pieces> pieces_ = std::make_shared<Pieces>();
+    std::span<std::byte> left_;
+    std::vector<std::span<const std::byte>> items_;
+};
+
 }  // namespace
 
 std::unique_ptr<FileRows> FileRows::open_to_read(const std::filesystem::path& path) {
@@ -191,42 +220,28 @@ Rows::Span FileRows::read(std::size_t column, std::uint64_t start, std::uint64_t
 
 Rows::Items FileRows::read_items(std::size_t column, std::uint64_t start, std::uint64_t stop,
                                  std::uint64_t step) const {
-    struct Held {
-        std::vector<std::vector<std::byte>> blocks;
-        std::vector<std::byte> tail;
-    };
-    const auto held = std::make_shared<Held>();
-    std::vector<std::size_t> tail_sizes;
+    ItemList items;
+    ItemList in_tail;
     const auto blocks = find(start, stop, step, [&](const std::byte* record) {
-        const auto item = records_.item(record, column);
-        held->tail.insert(held->tail.end(), item.begin(), item.end());
-        tail_sizes.push_back(item.size());
+        in_tail.add(records_.item(record, column));
     });
-    Items items;
     BlockReader reader(head_.columns, head_.id);
     for (const BlockRef& block : blocks) {
         const auto values = reader.column(file_, block, column);
-        held->blocks.emplace_back(values.begin(), values.end());
-        const std::span<const std::byte> kept(held->blocks.back());
-        const auto texts = kept.subspan((block.n_rows + 1) * 8);
+        const auto kept = values.subspan((block.n_rows + 1) * 8);
         const std::uint64_t end = std::min(block.first_row + block.n_rows, stop);
         for (std::uint64_t row = first_from(block.first_row, start, step); row < end; row += step) {
-            const std::byte* const at = kept.data() + (row - block.first_row) * 8;
-            const auto begins = file::load<std::uint64_t>(at);
-            const auto ends = file::load<std::uint64_t>(at + 8);
-            if (begins > ends || ends > texts.size()) {
+            const std::byte* const at = values.data() + (row - block.first_row) * 8;
+            const auto item_begin = file::load<std::uint64_t>(at);
+            const auto item_end = file::load<std::uint64_t>(at + 8);
+            if (item_begin > item_end || item_end > kept.size()) {
                 file::fail_damaged(file_, "the items of a block are not where it tells");
             }
-            items.items.push_back(texts.subspan(begins, ends - begins));
+            items.add(kept.subspan(item_begin, item_end - item_begin));
         }
     }
-    std::span<const std::byte> left(held->tail);
-    for (const std::size_t size : tail_sizes) {
-        items.items.push_back(left.first(size));
-        left = left.subspan(size);
-    }
-    items.owner = held;
-    return items;
+    items.add(in_tail);
+    return std::move(items).take();
 }
 
 }  // namespace drawstore

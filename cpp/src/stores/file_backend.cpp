@@ -16,16 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Errors of std::filesystem as errors of the library.
-template <typename Call>
-auto system_call(const fs::path& path, Call&& call) {
-    try {
-        return call();
-    } catch (const fs::filesystem_error& error) {
-        throw SystemError(error.code().value(), path.string(), error.code().message());
-    }
-}
-
 bool is_gone(const SystemError& error) { return error.code() == ENOENT || error.code() == ENOTDIR; }
 
 // The runs of a directory: names that begin with a point are those that are being made or deleted.
@@ -94,8 +84,13 @@ std::shared_ptr<Run> FileBackend::init_run(RunMeta meta) {
         fs::remove_all(made, ignored);
         if (error == std::errc::directory_not_empty || error == std::errc::file_exists ||
             error == std::errc::not_a_directory) {
-            throw ValueError("there is a run '" + meta.rid + "' in '" + directory_.string() +
-                             "' already; choose another id, or none");
+            if (fs::exists(folder / file::run_meta_name, ignored)) {
+                throw ValueError("there is a run '" + meta.rid + "' in '" + directory_.string() +
+                                 "' already; choose another id, or none");
+            }
+            throw ValueError("'" + folder.string() +
+                             "', which is not a run, is in the way of run '" + meta.rid +
+                             "'; choose another id, or none");
         }
         throw SystemError(error.value(), folder.string(),
                           "cannot make the folder of a run: " + error.message());

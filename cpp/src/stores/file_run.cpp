@@ -118,24 +118,28 @@ std::vector<std::shared_ptr<Chain>> FileRun::get_chains() {
 std::uint64_t FileRun::bytes() const { return folder_bytes(folder_); }
 
 std::map<std::uint32_t, fs::path> chain_files(const fs::path& folder) {
-    std::map<std::uint32_t, fs::path> files;
-    for (const auto& entry : fs::directory_iterator(folder)) {
-        const auto number = file::chain_number_of(entry.path().filename().string());
-        if (number) files.emplace(*number, entry.path());
-    }
-    return files;
+    return system_call(folder, [&] {
+        std::map<std::uint32_t, fs::path> files;
+        for (const auto& entry : fs::directory_iterator(folder)) {
+            const auto number = file::chain_number_of(entry.path().filename().string());
+            if (number) files.emplace(*number, entry.path());
+        }
+        return files;
+    });
 }
 
 std::uint64_t folder_bytes(const fs::path& folder) {
-    std::uint64_t bytes = 0;
-    for (const auto& entry : fs::recursive_directory_iterator(folder)) {
-        // One that goes meanwhile has no bytes.
-        std::error_code gone;
-        if (!entry.is_regular_file(gone)) continue;
-        const std::uintmax_t size = entry.file_size(gone);
-        if (!gone) bytes += size;
-    }
-    return bytes;
+    return system_call(folder, [&] {
+        std::uint64_t bytes = 0;
+        for (const auto& entry : fs::recursive_directory_iterator(folder)) {
+            // One that goes meanwhile has no bytes.
+            std::error_code gone;
+            if (!entry.is_regular_file(gone)) continue;
+            const std::uintmax_t size = entry.file_size(gone);
+            if (!gone) bytes += size;
+        }
+        return bytes;
+    });
 }
 
 void forget_chains(const fs::path& folder) {

@@ -6,10 +6,21 @@
 #include <memory>
 #include <vector>
 
+#include "drawstore/error.hpp"
 #include "drawstore/file_backend.hpp"
 #include "file/run_meta.hpp"
 
 namespace drawstore {
+
+// Errors of std::filesystem as errors of the library.
+template <typename Call>
+auto system_call(const std::filesystem::path& path, Call&& call) {
+    try {
+        return call();
+    } catch (const std::filesystem::filesystem_error& error) {
+        throw SystemError(error.code().value(), path.string(), error.code().message());
+    }
+}
 
 class FileRun final : public Run {
   public:
