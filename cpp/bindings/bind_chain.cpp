@@ -64,7 +64,7 @@ A handle on one chain, in memory or in a file: see `drawstore.Chain`, whose meth
             "chain_number", [](const PyChain& self) { return self.chain().chain_number(); },
             "The number of the chain in its run.")
         .def_property_readonly("origin", &PyChain::origin,
-                               "Where a stored chain is: (directory, read_only); None in memory.")
+                               "The directory that a stored chain is in; None in memory.")
         .def_property_readonly(
             "message", [](const PyChain& self) { return py::bytes(self.chain().meta().message); },
             "The RunMeta of the run as bytes.")

@@ -5,6 +5,7 @@
 #include <mutex>
 
 #include "drawstore/error.hpp"
+#include "drawstore/file_backend.hpp"
 #include "drawstore/memory_backend.hpp"
 #include "drawstore/run.hpp"
 #include "py_chain.hpp"
@@ -162,6 +163,29 @@ void bind_run(py::module_& m) {
                                                py::none());
         },
         py::arg("preallocate"), "Make a backend in memory.");
+    m.def(
+        "file_backend",
+        [](const std::string& directory, bool writable, const std::string& tail) {
+            static const std::map<std::string, TailStore> stores = {
+                {"auto", TailStore::Auto},
+                {"mapped", TailStore::Mapped},
+                {"written", TailStore::Written}};
+            const auto store = stores.find(tail);
+            if (store == stores.end()) {
+                throw ValueError("tail is 'auto', 'mapped' or 'written', got '" + tail + "'");
+            }
+            return std::make_shared<PyBackend>(
+                std::make_shared<FileBackend>(directory, writable ? Mode::Write : Mode::Read,
+                                              store->second),
+                py::str(directory));
+        },
+        py::arg("directory"), py::arg("writable"), py::arg("tail"), "Make a backend in files.");
+    m.def(
+        "run_folder",
+        [](const std::string& directory, const std::string& rid) {
+            return FileBackend(directory, Mode::Read).folder(rid).string();
+        },
+        py::arg("directory"), py::arg("rid"), "The folder of a run of a backend in files.");
     m.def("fresh_rid", &fresh_rid, "Make an id that no other run has.");
 }
 

@@ -21,7 +21,7 @@ std::optional<py::array_t<bool>> flat_mask(const py::object& values);
 
 class PyChain {
   public:
-    // `origin` says where a stored chain is, for pickling: (directory, read_only); None in memory.
+    // `origin` says where a stored chain is, for pickling: the directory; None in memory.
     PyChain(std::shared_ptr<Chain> chain, py::object origin);
 
     Chain& chain() const noexcept { return *chain_; }

@@ -10,6 +10,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backends.core import FileBackend as FileBackend
     from .backends.core import MemoryBackend as MemoryBackend
     from .backends.hdf5 import HDF5Backend as HDF5Backend
     from .interface import Backend as Backend
@@ -39,6 +40,7 @@ _MODULES = {
     "Variable": ".meta",
     "make_meta": ".meta",
     "HDF5Backend": ".backends.hdf5",
+    "FileBackend": ".backends.core",
     "MemoryBackend": ".backends.core",
 }
 
@@ -49,6 +51,7 @@ __all__ = [
     "Coordinate",
     "DataVariable",
     "ExtendedValue",
+    "FileBackend",
     "Group",
     "HDF5Backend",
     "MemoryBackend",

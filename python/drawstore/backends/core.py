@@ -1,21 +1,25 @@
-"""Runs that the compiled core keeps: in memory."""
+"""Runs that the compiled core keeps: in memory, and in files."""
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any, cast
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+from urllib.parse import quote, unquote
 
 from drawstore._core import Chain as CoreChain
-from drawstore._core import CoreBackend, CoreRun, memory_backend
+from drawstore._core import CoreBackend, CoreRun, file_backend, memory_backend, run_folder
+from drawstore.groups import from_npz, write_npz
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta, Variable
 
 if TYPE_CHECKING:
     from drawstore._core import _VariableTuple
 
-__all__ = ["MemoryBackend", "StoredBackend", "StoredRun"]
+__all__ = ["FileBackend", "MemoryBackend", "StoredBackend", "StoredRun"]
 
 Chain.register(CoreChain)
 
@@ -200,6 +204,70 @@ class MemoryBackend(StoredBackend):
         from .pickling import contents_of, make_memory_backend
 
         return make_memory_backend, (self.preallocate, contents_of(self), self._groups)
+
+
+class FileBackend(StoredBackend):
+    """Keeps each run in a folder of a directory, each chain in a file.
+
+    Once an append returns, the draw survives the death of the process; after ``flush(sync=True)``
+    also a loss of power. Several processes may write different chains of one run, while others read
+    them.
+
+    Parameters
+    ----------
+    directory : path-like
+        Which is made with the first run.
+    mode : {"a", "r"}
+        Read and write, or read only: then nothing on disk is changed.
+    tail : {"auto", "mapped", "written"}
+        How the newest draws get into a file: mapped into memory, or by a call of the system for
+        each; "auto" chooses by the file system.
+    """
+
+    def __init__(
+        self,
+        directory: str | os.PathLike[str],
+        mode: Literal["a", "r"] = "a",
+        *,
+        tail: Literal["auto", "mapped", "written"] = "auto",
+    ) -> None:
+        if mode not in ("a", "r"):
+            raise ValueError(f"mode is 'a' or 'r', got {mode!r}")
+        # As it is now: the process may change its working directory.
+        self.directory = os.path.abspath(os.fspath(directory))
+        self.mode = mode
+        self.tail = tail
+        super().__init__(file_backend(self.directory, mode == "a", tail))
+
+    def _groups(self, rid: str) -> Path:
+        return Path(run_folder(self.directory, rid)) / "groups"
+
+    def save_group(self, rid: str, name: str, group: Group) -> None:
+        """Keep a group of a run."""
+        if self.mode == "r":
+            raise RuntimeError(
+                f"{self.directory!r} was opened read-only; make a FileBackend with mode='a' to "
+                "change it"
+            )
+        self._groups(rid).mkdir(exist_ok=True)
+        write_npz(group, self._groups(rid) / f"{quote(name, safe='')}.npz")
+
+    def load_groups(self, rid: str) -> dict[str, Group]:
+        """Give the groups of a run."""
+        files = sorted(self._groups(rid).glob("*.npz"))
+        return {unquote(file.stem): from_npz(file) for file in files}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _open_files, (self.directory, self.mode, self.tail)
+
+    def __repr__(self) -> str:
+        return f"FileBackend({self.directory!r}, mode={self.mode!r})"
+
+
+def _open_files(
+    directory: str, mode: Literal["a", "r"], tail: Literal["auto", "mapped", "written"]
+) -> FileBackend:
+    return FileBackend(directory, mode, tail=tail)
 
 
 def _time(microseconds: int) -> datetime:

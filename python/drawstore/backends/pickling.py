@@ -22,10 +22,22 @@ _RunContents = tuple[bytes, list[_ChainContents]]
 
 
 def reduce_chain(chain: CoreChain) -> tuple[Any, ...]:
-    """Give a function, and its arguments, that makes a chain like this one, draws included."""
+    """Give a function, and its arguments, that makes a chain like this one.
+
+    A chain in memory takes its draws along. A stored one is opened for reading where it lies.
+    """
+    if chain.origin is not None:
+        return _open_chain, (chain.origin, chain.rid, chain.chain_number)
     meta = RunMeta.FromString(chain.message)
     meta.rid = chain.rid
     return _make_chain, (meta.SerializeToString(), _contents(chain, meta))
+
+
+def _open_chain(directory: str, rid: str, chain_number: int) -> Chain:
+    from .core import FileBackend
+
+    run = FileBackend(directory, mode="r").get_run(rid)
+    return next(chain for chain in run.get_chains() if chain.chain_number == chain_number)
 
 
 def _contents(chain: CoreChain | Chain, meta: RunMeta) -> _ChainContents:
