@@ -39,4 +39,4 @@ def explained(path: str, error: OSError) -> OSError:
         )
     if "file signature not found" in text or "File signature not found" in text:
         return OSError(f"{path!r} is not an HDF5 file; give another name")
-    return error
+    return OSError(f"{path!r} cannot be read as HDF5: {text}")

@@ -26,14 +26,14 @@ if TYPE_CHECKING:
     from drawstore.interface import Chain
     from drawstore.meta import RunMeta
 
-__all__ = ["Writer", "chain_group", "find_pending", "find_writer", "start_chain"]
+__all__ = ["CLOSE_WAIT", "Writer", "chain_group", "find_pending", "find_writer", "start_chain"]
 
 logger = logging.getLogger("drawstore")
 
 _BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
 _BACKLOG_BYTES = 256 * 2**20  # from here on the sampler waits for a disk that is slower than it
 _BACKLOG_WAIT = 2.0
-_EXIT_WAIT = 60.0
+CLOSE_WAIT = 60.0  # seconds that closing a chain waits for who holds the file
 _RETRY = 1.0
 _BUSY = 0.02
 _IDLE = 1.0  # how often it is asked whether anyone still holds a chain
@@ -174,7 +174,7 @@ class Writer:
             return
         for pending in list(self.chains.values()):
             try:
-                self.close(pending, _EXIT_WAIT)
+                self.close(pending, CLOSE_WAIT)
             except Exception as error:
                 waiting = len(pending) - pending.delivered
                 print(f"drawstore: the last {waiting} draws are lost: {error}", file=sys.stderr)

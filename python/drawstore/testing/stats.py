@@ -25,8 +25,9 @@ def is_masked(values: NDArray[Any]) -> list[bool]:
         return [False] * len(values)
     flat = np.ascontiguousarray(mask).reshape(-1).view(bool)  # of records, each field
     rows = flat.reshape(len(values), -1)
-    assert (rows.any(axis=1) == rows.all(axis=1)).all()
-    return [bool(row) for row in rows.any(axis=1)]
+    masked: list[int] = rows.sum(axis=1).tolist()
+    assert set(masked) <= {0, rows.shape[1]}
+    return [n > 0 for n in masked]
 
 
 class StatsContract(ContractBase):

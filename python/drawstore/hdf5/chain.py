@@ -1,0 +1,241 @@
+"""A chain in an HDF5 file, with what of it still waits in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from drawstore.interface import Chain
+from drawstore.meta import RunMeta
+
+from .pending import Pending, Segment, Snapshot
+from .runs import Layout, missing_rows
+from .store_file import store_file
+from .writer import CLOSE_WAIT, Writer, chain_group, find_pending
+
+if TYPE_CHECKING:
+    from drawstore.backends.hdf5 import HDF5Backend
+
+__all__ = ["HDF5Chain"]
+
+
+class HDF5Chain(Chain):
+    """A chain in an HDF5 file; `HDF5Run` makes it.
+
+    Parameters
+    ----------
+    backend : HDF5Backend
+    meta : RunMeta
+    number : int
+    writer, pending : optional
+        Of the handle that appends.
+    """
+
+    def __init__(
+        self,
+        backend: HDF5Backend,
+        meta: RunMeta,
+        number: int,
+        writer: Writer | None = None,
+        pending: Pending | None = None,
+    ) -> None:
+        self._backend = backend
+        self._meta = meta
+        self._number = number
+        self._writer = writer
+        self._pending = pending
+        self._layout = Layout(meta) if pending is None else pending.layout
+        if pending is not None:
+            backend._begun.add(pending)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return HDF5Chain, (self._backend, self._meta, self._number)
+
+    @property
+    def rid(self) -> str:
+        return self._meta.rid
+
+    @property
+    def chain_number(self) -> int:
+        return self._number
+
+    # Writing.
+
+    def append(
+        self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
+    ) -> None:
+        pending = self._pending
+        if pending is None:
+            raise self._reads_only()
+        if pending.append(draw, stats):
+            self._appended(pending)
+
+    def extend(
+        self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
+    ) -> None:
+        pending = self._pending
+        if pending is None:
+            raise self._reads_only()
+        if pending.extend(draws, stats):
+            self._appended(pending)
+
+    def _appended(self, pending: Pending) -> None:
+        assert self._writer is not None
+        self._writer.appended(pending)
+
+    def _reads_only(self) -> RuntimeError:
+        return RuntimeError(
+            f"this handle on chain {self._number} of run {self.rid!r} only reads; "
+            f"init_chain({self._number}, resume=True) gives one that goes on with it"
+        )
+
+    def announce(self, n_draws: int) -> None:
+        if self._pending is not None:
+            self._pending.announced = max(self._pending.announced, n_draws)
+
+    def flush(self, sync: bool = False) -> None:
+        if self._writer is not None and not self._is_forked():
+            self._writer.deliver()
+
+    def close(self) -> None:
+        """Deliver all draws, and refuse further ones; reading goes on.
+
+        Raises
+        ------
+        TimeoutError
+            Where another program holds the file for a minute; the draws stay in memory.
+        """
+        if self._writer is not None and self._pending is not None and not self._is_forked():
+            self._writer.close(self._pending, CLOSE_WAIT)
+
+    def _is_forked(self) -> bool:
+        return self._pending is not None and self._pending.forked
+
+    # Reading.
+
+    def _snapshot(self) -> Snapshot | None:
+        """What of the chain waits in this process, whichever handle appended it."""
+        found = find_pending(self._backend.filename, self.rid, self._number)
+        return None if found is None else found[1].snapshot()
+
+    @contextmanager
+    def _group(self) -> Iterator[h5py.Group]:
+        with store_file(self._backend.filename).reading() as file:
+            try:
+                yield chain_group(file, self.rid, self._number, self._backend.filename)
+            except OSError as error:
+                if error.errno is not None:
+                    raise
+                raise OSError(
+                    f"{self._backend.filename!r}, run {self.rid!r}, chain {self._number}: draws "
+                    f"are damaged, or cannot be read: {error}"
+                ) from error
+
+    def __len__(self) -> int:
+        if snapshot := self._snapshot():
+            return snapshot.stop
+        with self._group() as group:
+            return int(group.attrs["draws"])
+
+    def get_draws(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
+        return self._read("variables", [name], slc)[name]
+
+    def get_stats(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
+        return self._read("stats", [name], slc)[name]
+
+    def get_draws_at(self, i: int, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        return self._read_at("variables", i, self._layout.variables if names is None else names)
+
+    def get_stats_at(self, i: int, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        return self._read_at("stats", i, self._layout.stats if names is None else names)
+
+    def _read_at(self, kind: str, i: int, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+        n = len(self)
+        if not -n <= i < n:
+            raise IndexError(f"there is no draw {i}: the chain has {n}")
+        rows = self._read(kind, names, slice(i % n, i % n + 1))
+        return {name: _only(row) for name, row in rows.items()}
+
+    def _read(self, kind: str, names: Iterable[str], slc: slice) -> dict[str, NDArray[Any]]:
+        columns = {name: self._layout.column(kind, name) for name in names}
+        with ExitStack() as stack:
+            group = None
+            if (snapshot := self._snapshot()) is None:
+                group = stack.enter_context(self._group())
+                stop = delivered = int(group.attrs["draws"])
+                segments: list[Segment] = []
+            else:
+                stop, delivered, segments = snapshot.stop, snapshot.delivered, snapshot.segments
+            rows, backwards = _ascending(slc, stop)
+            stored, waiting = _split(rows, delivered)
+            if stored and group is None:
+                group = stack.enter_context(self._group())
+            out = {}
+            for name, column in columns.items():
+                parts = _waiting_rows(segments, kind, name, waiting)
+                if stored:
+                    assert group is not None
+                    parts.insert(0, self._layout.read(group, kind, name, stored))
+                values, missing = _joined(parts, column.empty())
+                step = -1 if backwards else 1
+                out[name] = _masked(values[::step], missing[::step])
+            return out
+
+
+_Part = tuple[NDArray[Any], NDArray[np.bool_]]  # rows, and which of them are missing
+
+
+def _waiting_rows(segments: list[Segment], kind: str, name: str, rows: range) -> list[_Part]:
+    """Give rows that are not in the file yet."""
+    parts: list[_Part] = []
+    for segment in segments:
+        own, rows = _split(rows, segment.stop)
+        if own:
+            get = segment.chain.get_draws if kind == "variables" else segment.chain.get_stats
+            values = get(name, slice(own[0] - segment.first, own[-1] + 1 - segment.first, own.step))
+            parts.append((np.ma.getdata(values), missing_rows(values)))
+    return parts
+
+
+def _joined(parts: list[_Part], empty: NDArray[Any]) -> _Part:
+    if not parts:
+        return empty, np.zeros(0, dtype=bool)
+    if len(parts) == 1:
+        return parts[0]
+    values = np.concatenate([part[0] for part in parts])
+    values.flags.writeable = False
+    return values, np.concatenate([part[1] for part in parts])
+
+
+def _ascending(slc: slice, n: int) -> tuple[range, bool]:
+    """Give the rows of a slice in their order, and whether they are wanted backwards."""
+    rows = range(n)[slc]
+    return (rows[::-1], True) if rows.step < 0 else (rows, False)
+
+
+def _split(rows: range, border: int) -> tuple[range, range]:
+    """Split rows into those before a border, and those from it on."""
+    n = len(range(rows.start, min(rows.stop, border), rows.step))
+    return rows[:n], rows[n:]
+
+
+def _masked(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+    if not missing.any():
+        return values
+    mask = np.zeros(values.shape, dtype=np.ma.make_mask_descr(values.dtype))
+    mask[missing] = True
+    return np.ma.MaskedArray(values, mask=mask)
+
+
+def _only(rows: NDArray[Any]) -> NDArray[Any]:
+    """Give the one row, as an array."""
+    if rows.dtype == object and rows.ndim == 1 and not np.ma.is_masked(rows):
+        item = rows[0]
+        if isinstance(item, np.ndarray):
+            return item
+    return rows.reshape(rows.shape[1:])
