@@ -64,7 +64,7 @@ std::unique_ptr<FileRows> FileRows::create(const std::filesystem::path& path,
     if (!file::is_little_endian) {
         throw StateError("stores in files do not work on big-endian processors yet");
     }
-    file::Head head{file::random_id(), chain_number, std::move(columns)};
+    file::Head head{options.id ? *options.id : file::random_id(), chain_number, std::move(columns)};
     head.tail_offset = file::round_up(file::page + 16 * head.columns.size(), file::page);
     head.tail_bytes = options.tail_bytes
                           ? file::round_up(options.tail_bytes, file::page)

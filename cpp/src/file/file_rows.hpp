@@ -29,6 +29,7 @@ class FileRows final : public Rows {
     struct Options {
         TailStore tail = TailStore::Auto;
         std::size_t tail_bytes = 0;  // 0: chosen by the size of a row
+        std::optional<file::Id> id = std::nullopt;  // of a new file; else random
     };
 
     // A new file, which this object writes. Null where there is a file of that name.
