@@ -98,8 +98,13 @@ class Column(BackendArray):
             self.dtype, self._fill = with_missing(dtype)
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:
+        # xarray stumbles over slices that run backwards over nothing.
+        plain = [
+            slice(0, 0) if isinstance(k, slice) and not range(size)[k] else k
+            for k, size in zip(key.tuple, self.shape, strict=True)
+        ]
         return indexing.explicit_indexing_adapter(
-            key, self.shape, indexing.IndexingSupport.BASIC, self.read
+            type(key)(tuple(plain)), self.shape, indexing.IndexingSupport.BASIC, self.read
         )
 
     def lazy(self) -> Any:

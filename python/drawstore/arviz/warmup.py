@@ -36,7 +36,7 @@ def split(chains: Iterable[Chain], marks: Sequence[str]) -> tuple[list[Part], li
         marked = np.zeros(n, dtype=bool)
         for mark in marks:
             values = np.ma.filled(chain.get_stats(mark, slice(0, n)), False)
-            marked |= values.astype(bool).reshape(n, -1).any(axis=1)
+            marked |= values.astype(bool).any(axis=tuple(range(1, values.ndim)))
         edges = [0, *(np.flatnonzero(np.diff(marked)) + 1).tolist(), n]
         stretches = [range(a, b) for a, b in pairwise(edges) if a < b]
         warmup.append(Part(chain, tuple(s for s in stretches if marked[s.start])))

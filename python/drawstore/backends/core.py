@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote, unquote
 
+from numpy.typing import NDArray
+
 from drawstore._core import Chain as CoreChain
 from drawstore._core import CoreBackend, CoreRun, file_backend, memory_backend, run_folder
 from drawstore.groups import from_npz, write_npz
@@ -89,6 +91,11 @@ class StoredRun(Run):
         """Bytes on disk, or in memory."""
         return self._core.size
 
+    @property
+    def in_memory(self) -> bool:
+        """Whether draws lie in this process's memory, where reading them costs nothing."""
+        return self.backend.in_memory
+
     def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
         """Begin a chain: see `drawstore.Run.init_chain`."""
         return _as_chain(self._core.init_chain(chain_number, resume))
@@ -123,6 +130,8 @@ class StoredBackend(Backend):
     core : CoreBackend
         The backend.
     """
+
+    in_memory = False
 
     def __init__(self, core: CoreBackend) -> None:
         self._core = core
@@ -182,6 +191,8 @@ class MemoryBackend(StoredBackend):
     array([[1., 2.]])
     """
 
+    in_memory = True
+
     def __init__(self, preallocate: int = 1000) -> None:
         super().__init__(memory_backend(preallocate))
         self.preallocate = preallocate
@@ -194,7 +205,12 @@ class MemoryBackend(StoredBackend):
 
     def save_group(self, rid: str, name: str, group: Group) -> None:
         """Keep a group of a run."""
-        self._groups.setdefault(rid, {})[name] = group
+        self._groups.setdefault(rid, {})[name] = Group(
+            {of: _frozen(values) for of, values in group.values.items()},
+            dict(group.dims),
+            {of: _frozen(values) for of, values in group.coords.items()},
+            dict(group.attrs),
+        )
 
     def load_groups(self, rid: str) -> dict[str, Group]:
         """Give the groups of a run."""
@@ -268,6 +284,13 @@ def _open_files(
     directory: str, mode: Literal["a", "r"], tail: Literal["auto", "mapped", "written"]
 ) -> FileBackend:
     return FileBackend(directory, mode, tail=tail)
+
+
+def _frozen(values: NDArray[Any]) -> NDArray[Any]:
+    """Give a copy that nobody changes."""
+    copy = values.copy()
+    copy.flags.writeable = False
+    return copy
 
 
 def _time(microseconds: int) -> datetime:
