@@ -380,6 +380,21 @@ def test_stats_of_samplers_lose_their_prefix():
     }
 
 
+def test_stats_that_pymc_leaves_out_are_zeros_as_in_its_own_results():
+    stats = {"sampler_0__model_logp": (float, ()), "sampler_0__depth": (int, ()), "own": (int, ())}
+    meta = make_meta({"x": (float, ())}, stats, attributes={"inference_library": "pymc"})
+    run = MemoryBackend().init_run(meta)
+    for number in range(2):
+        chain = run.init_chain(number)
+        chain.append({"x": 1}, dict.fromkeys(stats, 1))
+        chain.append({"x": 2})
+    shown = run.to_datatree()["sample_stats"]
+    np.testing.assert_array_equal(shown["lp"], [[1, 0], [1, 0]])
+    np.testing.assert_array_equal(shown["tree_depth"], [[1, 0], [1, 0]])
+    assert shown["tree_depth"].dtype == int
+    np.testing.assert_array_equal(shown["own"], [[1, np.nan], [1, np.nan]])
+
+
 def test_data_and_attributes():
     run = simple_run(
         [3],

@@ -380,7 +380,8 @@ class Run(_Closing, ABC):
         Notes
         -----
         Missing values are NaN or NaT; integers and booleans become float64 where any is missing,
-        and only there; of text they are None, and zeros of other dtypes.
+        and only there; of text they are None, and zeros of other dtypes. Stats that PyMC's samplers
+        leave out are zeros, as in PyMC's own results.
         """
         from .arviz import to_datatree
 

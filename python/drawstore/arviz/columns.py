@@ -69,6 +69,8 @@ class Column(BackendArray):
         Whether the names become the last axis.
     draw_first : bool
         Whether the axis of draws stands before that of chains.
+    zeros : bool
+        Whether stats that draws miss are shown as zeros, if they are not text.
     """
 
     def __init__(
@@ -82,12 +84,14 @@ class Column(BackendArray):
         *,
         stacked: bool = False,
         draw_first: bool = False,
+        zeros: bool = False,
     ) -> None:
         self._parts = tuple(parts)
         self._kind = kind
         self._names = tuple(names)
         self._stacked = stacked
         self._draw_first = draw_first
+        self._zeros = zeros and dtype.kind != "O"
         sizes = (n_draws, len(parts)) if draw_first else (len(parts), n_draws)
         self.shape = (*sizes, *shape, *([len(names)] if stacked else []))
         self._n_draws = n_draws
@@ -159,7 +163,7 @@ class Column(BackendArray):
         if not isinstance(values, np.ma.MaskedArray):
             return values.astype(self.dtype, copy=False)
         out = np.array(values.data, dtype=self.dtype)
-        out[np.ma.getmaskarray(values)] = self._fill
+        out[np.ma.getmaskarray(values)] = np.zeros((), self.dtype) if self._zeros else self._fill
         return out
 
     def _get(self, chain: Chain, name: str, slc: slice) -> Array:
@@ -169,7 +173,7 @@ class Column(BackendArray):
         """Say whether a value is missing; where that has no influence on the dtype, it may be."""
         if any(len(part) < self._n_draws for part in self._parts):
             return True
-        if self._kind == "draws":
+        if self._kind == "draws" or self._zeros:
             return False
         if with_missing(dtype)[0] == dtype:
             return True

@@ -129,6 +129,7 @@ class _Conversion:
                 n,
                 stacked=stat.stacked,
                 draw_first=self.draw_first,
+                zeros=stat.of_sampler and self.library == "pymc",
             )
             array = column.lazy() if self.lazy else column.read()
             labeller.add(name, array, column.shape, variable.dims)

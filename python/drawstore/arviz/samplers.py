@@ -35,10 +35,13 @@ class Stat:
         Names of the chains' stats, which agree in shape and dtype.
     stacked : bool
         Whether the samplers become an axis, the last one.
+    of_sampler : bool
+        Whether it is one of PyMC's step methods.
     """
 
     columns: tuple[str, ...]
     stacked: bool = False
+    of_sampler: bool = False
 
 
 def name_stats(stats: Mapping[str, Variable]) -> dict[str, Stat]:
@@ -62,7 +65,7 @@ def name_stats(stats: Mapping[str, Variable]) -> dict[str, Stat]:
         )
         shown_name = _NAMES.get(name, name)
         if agree and shown_name not in shown:
-            shown[shown_name] = Stat(names, stacked=len(names) > 1 or first.dtype == "str")
+            shown[shown_name] = Stat(names, len(names) > 1 or first.dtype == "str", True)
         else:
-            shown |= {full: Stat((full,)) for full in names}
+            shown |= {full: Stat((full,), of_sampler=True) for full in names}
     return {name: stat for name, stat in shown.items() if not is_mark(name)}
