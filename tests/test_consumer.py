@@ -1,4 +1,4 @@
-"""C++ programs that build against the installed library."""
+"""C++ programs that build against the installed library, and what Python reads of their runs."""
 
 import os
 import re
@@ -6,7 +6,11 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+import drawstore
+from drawstore.meta import unpack_value
 
 REPO = Path(__file__).parent.parent
 
@@ -62,23 +66,88 @@ def programs(prefix, tmp_path_factory):
     return folder / "build"
 
 
-def files_of(directory):
-    (folder,) = directory.iterdir()
-    return sorted(path.name for path in folder.iterdir())
+def read(run):
+    """Give all that the run's chains hold, by number."""
+    chains = {chain.chain_number: chain for chain in run.get_chains()}
+    return {
+        number: {name: chain.get_draws(name) for name in run.variables}
+        | {name: chain.get_stats(name) for name in run.sample_stats}
+        for number, chain in chains.items()
+    }
 
 
-FILES = ["chain-0.draws", "chain-1.draws", "chain-2.draws", "chain-3.draws", "run.meta"]
+def check_draws(draws, n_draws):
+    for number, chain in draws.items():
+        position, radius, log_density = chain["position"], chain["radius"], chain["log_density"]
+        assert position.dtype == np.float64
+        assert position.shape == (n_draws, 2)
+        assert radius.dtype == np.float32
+        np.testing.assert_array_equal(radius, np.hypot(*position.T).astype("f4"))
+        x, rest = position[:, 0], position[:, 1] - 0.5 * position[:, 0]
+        np.testing.assert_allclose(log_density, -0.5 * (x**2 + rest**2), rtol=1e-12)
+        moved = np.any(np.diff(position, axis=0) != 0, axis=1)
+        np.testing.assert_array_equal(moved, chain["accepted"][1:])
+        np.testing.assert_array_equal(chain["tune"], np.arange(n_draws) < 1000)
+        assert chain["accepted"].dtype == chain["tune"].dtype == np.bool_
+    starts = [chain["position"][:200] for chain in draws.values()]
+    assert len({start.tobytes() for start in starts}) == 4
 
 
-def test_a_program_that_describes_its_run(programs, tmp_path):
+def test_python_reads_what_a_program_writes_and_while_it_does(programs, tmp_path):
     command = [programs / "consumer", tmp_path / "runs", "10000"]
-    done = subprocess.run(command, input="\n", capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    assert files_of(tmp_path / "runs") == FILES
-    meta = (tmp_path / "runs" / done.stdout.strip() / "run.meta").read_bytes()
-    assert b"random walk" in meta
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        rid = process.stdout.readline().strip()
+        backend = drawstore.FileBackend(tmp_path / "runs", mode="r")
+        run = backend.get_run(rid)
+        halves = read(run)
+        assert sorted(halves) == [0, 1, 2, 3]
+        check_draws(halves, 5000)
+        (info,) = backend.get_runs()
+        assert (info.rid, info.chains) == (rid, dict.fromkeys(range(4), 5000))
+        kept = run.get_chains()
+        process.communicate("go on\n", timeout=60)
+    assert process.returncode == 0
+    assert [len(chain) for chain in kept] == [10000] * 4
+    whole = read(run)
+    check_draws(whole, 10000)
+    for number, half in halves.items():
+        for name, values in half.items():
+            np.testing.assert_array_equal(values, whole[number][name][:5000])
+
+
+def test_python_reads_what_a_program_says_of_its_run(programs, tmp_path):
+    command = [programs / "consumer", tmp_path, "10"]
+    subprocess.run(command, input="\n", capture_output=True, text=True, check=True, timeout=60)
+    (info,) = drawstore.FileBackend(tmp_path, mode="r").get_runs()
+    run = drawstore.FileBackend(tmp_path, mode="r").get_run(info.rid)
+    meta = run.meta
+    assert meta.rid == info.rid
+    assert [(v.name, v.dtype, list(v.shape), list(v.dims)) for v in meta.variables] == [
+        ("position", "float64", [2], ["axis"]),
+        ("radius", "float32", [], []),
+    ]
+    assert [v.is_deterministic for v in meta.variables] == [False, True]
+    assert {v.name: v.dtype for v in meta.sample_stats} == {
+        "accepted": "bool",
+        "log_density": "float64",
+        "tune": "bool",
+    }
+    assert run.coords["axis"].tolist() == [0, 90]
+    assert run.constant_data["slope"].tolist() == [0.5]
+    assert {name: unpack_value(value) for name, value in meta.attributes.items()} == {
+        "sampler": "random walk",
+        "n_draws": 10,
+    }
 
 
 def test_the_program_of_the_readme(programs, tmp_path):
     subprocess.run([programs / "readme"], cwd=tmp_path, check=True, timeout=60)
-    assert files_of(tmp_path / "runs") == FILES
+    backend = drawstore.FileBackend(tmp_path / "runs", mode="r")
+    (info,) = backend.get_runs()
+    assert info.chains == dict.fromkeys(range(4), 1000)
+    for chain in backend.get_run(info.rid).get_chains():
+        moved = np.diff(chain.get_draws("x")) != 0
+        np.testing.assert_array_equal(moved, chain.get_stats("accepted")[1:])
+        assert 0.3 < moved.mean() < 0.95
