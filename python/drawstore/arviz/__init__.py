@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -89,17 +89,28 @@ def add_groups(
             raise ValueError(f"'{name}' is no name of a group: it is to be a Python identifier")
     kept = {}
     for name, values in groups.items():
-        if isinstance(values, xr.DataTree):
-            dataset = values[name].to_dataset() if name in values.children else values.to_dataset()
-        elif isinstance(values, xr.Dataset):
-            dataset = values
-        elif isinstance(values, Mapping):
+        dataset = _find(name, values)
+        if dataset is None:
             dataset = _label(run, name, values, dims, coords)
-        else:
-            dataset = getattr(values, name)
         kept[name] = as_group(dataset)
     for name, group in kept.items():
         run._save_group(name, group)
+
+
+def _find(name: str, values: Any) -> xr.Dataset | None:
+    """Give the dataset that is meant, if it is one and no dict of arrays."""
+    if isinstance(values, xr.Dataset):
+        return values
+    if isinstance(values, xr.DataTree):
+        if not values.children:
+            return values.to_dataset()
+        values = {child: node.to_dataset() for child, node in values.children.items()}
+    # InferenceData is a mapping, too.
+    if any(isinstance(value, xr.Dataset) for value in values.values()):
+        if name not in values:
+            raise ValueError(f"there is no group '{name}' in what was given for it")
+        return cast(xr.Dataset, values[name])
+    return None
 
 
 def _label(

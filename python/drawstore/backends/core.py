@@ -10,11 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote, unquote
 
-from numpy.typing import NDArray
-
 from drawstore._core import Chain as CoreChain
 from drawstore._core import CoreBackend, CoreRun, file_backend, memory_backend, run_folder
-from drawstore.groups import from_npz, write_npz
+from drawstore.groups import from_npz, to_npz_bytes, write_npz
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta, Variable
 
@@ -196,7 +194,7 @@ class MemoryBackend(StoredBackend):
     def __init__(self, preallocate: int = 1000) -> None:
         super().__init__(memory_backend(preallocate))
         self.preallocate = preallocate
-        self._groups: dict[str, dict[str, Group]] = {}
+        self._groups: dict[str, dict[str, bytes]] = {}  # as they would be in files
 
     def delete_run(self, rid: str) -> None:
         """Delete a run: see `drawstore.Backend.delete_run`."""
@@ -205,16 +203,11 @@ class MemoryBackend(StoredBackend):
 
     def save_group(self, rid: str, name: str, group: Group) -> None:
         """Keep a group of a run."""
-        self._groups.setdefault(rid, {})[name] = Group(
-            {of: _frozen(values) for of, values in group.values.items()},
-            dict(group.dims),
-            {of: _frozen(values) for of, values in group.coords.items()},
-            dict(group.attrs),
-        )
+        self._groups.setdefault(rid, {})[name] = to_npz_bytes(group)
 
     def load_groups(self, rid: str) -> dict[str, Group]:
         """Give the groups of a run."""
-        return dict(self._groups.get(rid, {}))
+        return {name: from_npz(data) for name, data in self._groups.get(rid, {}).items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
         from .pickling import contents_of, make_memory_backend
@@ -284,13 +277,6 @@ def _open_files(
     directory: str, mode: Literal["a", "r"], tail: Literal["auto", "mapped", "written"]
 ) -> FileBackend:
     return FileBackend(directory, mode, tail=tail)
-
-
-def _frozen(values: NDArray[Any]) -> NDArray[Any]:
-    """Give a copy that nobody changes."""
-    copy = values.copy()
-    copy.flags.writeable = False
-    return copy
 
 
 def _time(microseconds: int) -> datetime:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from drawstore.interface import Chain, Group, Run
+from drawstore.groups import from_npz
+from drawstore.interface import Chain, Run
 from drawstore.meta import RunMeta
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ def contents_of(backend: MemoryBackend) -> list[_RunContents]:
 
 
 def make_memory_backend(
-    preallocate: int, runs: list[_RunContents], groups: dict[str, dict[str, Group]]
+    preallocate: int, runs: list[_RunContents], groups: dict[str, dict[str, bytes]]
 ) -> MemoryBackend:
     """Make a backend in memory with these runs."""
     from .core import MemoryBackend
@@ -69,7 +70,7 @@ def make_memory_backend(
         for contents in chains:
             _fill(run, contents)
         for name, group in groups.get(run.rid, {}).items():
-            backend.save_group(run.rid, name, group)
+            backend.save_group(run.rid, name, from_npz(group))
     return backend
 
 
