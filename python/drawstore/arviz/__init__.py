@@ -11,6 +11,7 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ..ensemble import by_walkers
 from ..interface import Run
 
 try:
@@ -31,7 +32,7 @@ def to_datatree(
 ) -> xr.DataTree:
     """Give a run as a tree; see `Run.to_datatree`."""
     groups, attrs, problems = datasets(
-        run,
+        by_walkers(run),
         Convention(_creation(), datatree=True),
         equalize=equalize,
         lazy=lazy,
@@ -63,7 +64,7 @@ def to_inferencedata(
     import arviz
 
     groups, attrs, problems = datasets(
-        run,
+        by_walkers(run),
         Convention({"arviz_version": installed}, datatree=False),
         equalize=equalize,
         lazy=lazy,
@@ -81,6 +82,7 @@ def add_groups(
     coords: Mapping[str, ArrayLike],
 ) -> None:
     """Keep groups with a run; see `Run.add_groups`."""
+    run = by_walkers(run)
     made = {"observed_data": run.observed_data, "constant_data": run.constant_data}
     for name in groups:
         if name in SAMPLED or made.get(name):

@@ -17,9 +17,10 @@ except ImportError as error:
 
 from .hdf import HDFBackend
 from .memory import Backend
+from .store import StoreBackend
 from .temporary import TempHDFBackend
 
-__all__ = ["Backend", "HDFBackend", "TempHDFBackend", "get_test_backends"]
+__all__ = ["Backend", "HDFBackend", "StoreBackend", "TempHDFBackend", "get_test_backends"]
 
 
 def get_test_backends() -> list[type]:

@@ -95,6 +95,21 @@ class BlobLayout:
             return self
         return BlobLayout(np.result_type(self.dtype, other.dtype), self.shape)
 
+    def admit(self, blobs: NDArray[Any]) -> None:
+        """Check that blobs of a later step can be kept in this layout.
+
+        Raises
+        ------
+        ValueError, TypeError
+            Where they cannot.
+        """
+        joined = self.joined(blobs)
+        if not np.can_cast(joined.dtype, self.dtype, "same_kind"):
+            raise TypeError(
+                f"blobs of dtype {blobs.dtype} do not fit those of earlier steps, dtype "
+                f"{self.dtype}"
+            )
+
     def encode_step(self, step: int, blobs: NDArray[Any]) -> NDArray[Any]:
         """Encode the blobs of a step, as a recorder asks for it."""
         return self.encode(blobs)

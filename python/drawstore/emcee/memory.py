@@ -14,6 +14,7 @@ from drawstore._core import ChainBuffer, StepRecorder
 from .base import BaseBackend, nothing_stored
 from .blobs import BlobLayout, decode_dicts, layout_of
 from .steps import Steps, step_count
+from .store import StoreBackend
 
 __all__ = ["Backend"]
 
@@ -29,7 +30,16 @@ class Backend(BaseBackend):
     ----------
     dtype : dtype, optional
         Of the chain and the log-probabilities; float64 by default.
+    store : drawstore.Backend, optional
+        A store to keep the steps in, in place of plain memory. What is made then is a
+        `StoreBackend`, and takes its keywords, too: `rid`, `parameter_names`, `dims` and `coords`.
     """
+
+    def __new__(cls, *args: Any, store: Any = None, **kwargs: Any) -> Any:
+        """Make a `StoreBackend` where a store is given."""
+        if store is None or cls is not Backend:
+            return super().__new__(cls)
+        return StoreBackend(store, *args, **kwargs)
 
     _steps: Steps | None
     _assigned: dict[str, Any]  # arrays put in place of ours, until the next step is to be saved

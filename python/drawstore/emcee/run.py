@@ -151,12 +151,7 @@ class Run:
             layout = layout_of(blobs)
             check_storable(blobs, layout)
             return layout == self.blobs
-        joined = self.blobs.joined(blobs)
-        if not np.can_cast(joined.dtype, self.blobs.dtype, "same_kind"):
-            raise TypeError(
-                f"blobs of dtype {blobs.dtype} do not fit those of earlier steps, dtype "
-                f"{self.blobs.dtype}"
-            )
+        self.blobs.admit(blobs)
         return True
 
     def saved(self) -> None:
