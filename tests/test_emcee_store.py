@@ -24,10 +24,16 @@ from emcee_runs import (
 )
 from test_blobs import ONLY_IN_MEMORY, STORABLE, kinds, returning
 
+STORES = {
+    "memory": lambda folder: drawstore.MemoryBackend(),
+    "files": lambda folder: drawstore.FileBackend(folder / "runs"),
+    "hdf5": lambda folder: drawstore.HDF5Backend(folder / "runs.h5"),
+}
 
-@pytest.fixture
-def store():
-    with drawstore.MemoryBackend() as store:
+
+@pytest.fixture(params=STORES)
+def store(request, tmp_path):
+    with STORES[request.param](tmp_path) as store:
         yield store
 
 
@@ -197,7 +203,14 @@ class TestGoingOn:
         copied = pickle.loads(pickle.dumps(backend))
         assert_same_backend(copied, theirs)
         compare_runs(copied, theirs=theirs)
-        assert backend.iteration == 20
+        in_memory = isinstance(backend.store, drawstore.MemoryBackend)
+        assert backend.iteration == (20 if in_memory else 40)
+
+    def test_two_handles_that_write(self, backend):
+        theirs = compare_runs(backend)
+        other = Backend(store=backend.store, rid=backend.rid)
+        compare_runs(other, theirs=theirs)
+        compare_runs(backend, theirs=theirs)
 
     def test_pickle_before_the_first_step(self, backend):
         backend.reset(*SHAPE)

@@ -21,16 +21,15 @@ COORDS = {"group": np.array(["a", "b"])}
 IS_NEW = int(version("arviz").split(".")[0]) >= 1
 
 
-@pytest.fixture(params=["in memory", "elsewhere"])
-def run_of_ensemble(request, monkeypatch):
-    backend = Backend(
-        store=drawstore.MemoryBackend(), parameter_names=NAMES, dims=DIMS, coords=COORDS
-    )
-    sample(backend, shape=SHAPE, function=log_prob_blobs)
-    if request.param == "elsewhere":  # read as from a disk: in blocks of few steps
-        monkeypatch.setattr("drawstore.ensemble._BLOCK_BYTES", 3 * 8 * SHAPE[0] * SHAPE[1])
-        monkeypatch.setattr(type(backend.run), "in_memory", property(lambda self: False))
-    return backend
+@pytest.fixture(params=["memory", "files"])
+def run_of_ensemble(request, tmp_path, monkeypatch):
+    in_memory = request.param == "memory"
+    store = drawstore.MemoryBackend() if in_memory else drawstore.FileBackend(tmp_path)
+    # Blocks of few steps, where they are read.
+    monkeypatch.setattr("drawstore.ensemble._BLOCK_BYTES", 3 * 8 * SHAPE[0] * SHAPE[1])
+    with Backend(store=store, parameter_names=NAMES, dims=DIMS, coords=COORDS) as backend:
+        sample(backend, shape=SHAPE, function=log_prob_blobs)
+        yield backend
 
 
 def groups_of(tree):

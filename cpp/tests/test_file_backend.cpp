@@ -291,13 +291,16 @@ TEST_CASE("what is not a run is left alone") {
                          drawstore::ValueError);
 }
 
-TEST_CASE("a directory that is not there is an error of the system") {
+TEST_CASE("a directory that is not there has no runs yet, or is an error of the system") {
     const Folder folder;
-    for (const Mode mode : {Mode::Read, Mode::Write}) {
-        FileBackend backend(folder / "none", mode);
-        CHECK_THROWS_AS(backend.get_runs(), drawstore::SystemError);
-        CHECK_THROWS_AS(backend.get_run("x"), drawstore::SystemError);
-    }
+    FileBackend writing(folder / "none");
+    CHECK(writing.get_runs().empty());
+    CHECK_THROWS_WITH_AS(writing.get_run("x"), doctest::Contains("there are none"),
+                         drawstore::NameError);
+    CHECK_THROWS_AS(writing.delete_run("x"), drawstore::NameError);
+    FileBackend reading(folder / "none", Mode::Read);
+    CHECK_THROWS_AS(reading.get_runs(), drawstore::SystemError);
+    CHECK_THROWS_AS(reading.get_run("x"), drawstore::SystemError);
     CHECK_FALSE(fs::exists(folder / "none"));
     write_contents(folder / "file", {});
     CHECK_THROWS_AS(FileBackend(folder / "file").init_run(some_meta()), drawstore::SystemError);

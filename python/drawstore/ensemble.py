@@ -261,22 +261,18 @@ class _Walkers(Run):
             raise KeyError(f"there is no {name!r}; there are {list(names)}")
         rows = range(self._steps)[slc]
         source, pick = self._picks[name]
-        copies = any(isinstance(part, list) for part in pick)
+        shape = () if name == "lp" else tuple(self.variables[name].shape)
+        values: Array
         if self._chain is None:
-            shape = self._meta_shape(name)
             values = np.empty((0, self._n_walkers, *shape), self._dtype)
-        elif self.in_memory and not copies:
-            return self._chain.get_draws(source, _slice_of(rows))[pick]
+        elif self.in_memory and not any(isinstance(part, list) for part in pick):
+            values = self._chain.get_draws(source, _slice_of(rows))[pick]
         elif self._last is not None and self._last[0] == (name, rows):
-            return self._last[1]
+            values = self._last[1]
         else:
-            values = self._read(self._chain, source, pick, rows, self._meta_shape(name))
-        values.flags.writeable = False
-        self._last = (name, rows), values  # one walker after the other is going to ask for it
+            values = self._read(self._chain, source, pick, rows, shape)
+            self._last = (name, rows), values  # one walker after the other is going to ask for it
         return values
-
-    def _meta_shape(self, name: str) -> tuple[int, ...]:
-        return () if name == "lp" else tuple(self.variables[name].shape)
 
     def _read(
         self, chain: Chain, source: str, pick: tuple[Any, ...], rows: range, shape: tuple[int, ...]
@@ -287,6 +283,7 @@ class _Walkers(Run):
         for start in range(0, len(rows), n):
             block = chain.get_draws(source, _slice_of(rows[start : start + n]))
             values[start : start + n] = block[pick]
+        values.flags.writeable = False
         return values
 
 

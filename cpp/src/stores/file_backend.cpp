@@ -20,8 +20,9 @@ bool is_gone(const SystemError& error) { return error.code() == ENOENT || error.
 
 // The runs of a directory: names that begin with a point are those that are being made or deleted.
 template <typename Use>
-void for_each_run(const fs::path& directory, Use&& use) {
+void for_each_run(const fs::path& directory, Mode mode, Use&& use) {
     system_call(directory, [&] {
+        if (mode == Mode::Write && !fs::exists(directory)) return;  // the first run makes it
         for (const auto& entry : fs::directory_iterator(directory)) {
             const fs::path& folder = entry.path();
             if (folder.filename().string().starts_with(".")) continue;
@@ -52,7 +53,7 @@ void FileBackend::check_writable(const char* what) const {
 
 void FileBackend::fail_unknown(const std::string& rid) const {
     std::string known;
-    for_each_run(directory_, [&](const fs::path& folder) {
+    for_each_run(directory_, mode_, [&](const fs::path& folder) {
         known += known.empty() ? "'" : ", '";
         known += file::read_run_meta(folder).meta.rid + "'";
     });
@@ -100,7 +101,7 @@ std::shared_ptr<Run> FileBackend::init_run(RunMeta meta) {
 
 std::vector<RunInfo> FileBackend::get_runs() const {
     std::vector<RunInfo> infos;
-    for_each_run(directory_, [&](const fs::path& folder) {
+    for_each_run(directory_, mode_, [&](const fs::path& folder) {
         const auto [meta, created_at] = file::read_run_meta(folder);
         RunInfo info{meta.rid, created_at, {}, folder_bytes(folder)};
         for (const auto& [number, path] : chain_files(folder)) {

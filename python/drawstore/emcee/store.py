@@ -78,7 +78,8 @@ class StoreBackend(BaseBackend):
         self._new: tuple[int, int] | None = None  # shape of a run that is to begin
         self._writer: Chain | None = None
         self._layout: BlobLayout | None = None
-        self._accepted: NDArray[np.float64] = np.zeros(0)
+        self._accepted: NDArray[np.float64] = np.zeros(0)  # after so many steps:
+        self._counted = 0
 
     # Writing.
 
@@ -150,6 +151,8 @@ class StoreBackend(BaseBackend):
         draw = {"coords": state.coords, "log_prob": state.log_prob}
         if layout is not None:
             draw |= split(layout, state.blobs)
+        if self._counted != len(chain):  # another handle has written, too
+            self._count(chain)
         counts = self._accepted + accepted
         stats: dict[str, ArrayLike] = {"accepted": counts}
         random_state = _encode_state(state.random_state)
@@ -157,6 +160,7 @@ class StoreBackend(BaseBackend):
             stats["random_state"] = random_state
         chain.append(draw, stats)
         self._accepted = counts
+        self._counted += 1
 
     def flush(self, sync: bool = False) -> None:
         """Return when all steps are where the store keeps them.
@@ -235,7 +239,8 @@ class StoreBackend(BaseBackend):
     def accepted(self) -> NDArray[Any]:
         """Accepted proposals of each walker, shape (nwalkers,)."""
         chain = self._chain()
-        return _accepted_in(chain) if chain is not None and len(chain) else np.zeros(self.nwalkers)
+        steps = 0 if chain is None else len(chain)
+        return np.zeros(self.nwalkers) if chain is None or not steps else _accepted_in(chain, steps)
 
     @property
     def random_state(self) -> Any:
@@ -356,8 +361,7 @@ class StoreBackend(BaseBackend):
             run = self.run
             self._writer = run.init_chain(0, resume=True)
             self._layout = _blobs_of(run)
-            begun = len(self._writer) > 0
-            self._accepted = _accepted_in(self._writer) if begun else np.zeros(self.nwalkers)
+            self._count(self._writer)
         if self._writer is None or (len(self._writer) == 0 and layout != self._layout):
             return self._begin(layout, blobs)
         if (layout is None) != (self._layout is None):
@@ -377,9 +381,13 @@ class StoreBackend(BaseBackend):
         run = self.store.init_run(meta)
         self._writer = run.init_chain(0)
         self._layout = layout
-        self._accepted = np.zeros(shape[0])
+        self._accepted, self._counted = np.zeros(shape[0]), 0
         self._new = None
         return self._writer
+
+    def _count(self, chain: Chain) -> None:
+        self._counted = len(chain)
+        self._accepted = self.accepted
 
     def _describe(self, shape: tuple[int, int], blobs: Any, *, dicts: bool) -> Any:
         return ensemble_meta(
@@ -418,8 +426,8 @@ def _own(values: NDArray[Any]) -> NDArray[Any]:
     return values
 
 
-def _accepted_in(chain: Chain) -> NDArray[np.float64]:
-    return np.array(chain.get_stats_at(-1, ["accepted"])["accepted"])
+def _accepted_in(chain: Chain, steps: int) -> NDArray[np.float64]:
+    return np.array(chain.get_stats_at(steps - 1, ["accepted"])["accepted"])
 
 
 def _encode_state(state: Any) -> NDArray[np.void] | None:
