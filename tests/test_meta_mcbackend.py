@@ -1,14 +1,18 @@
 """Messages cross between drawstore and McBackend, both ways, as bytes."""
 
+import warnings
 from datetime import UTC, datetime, timedelta
 
-import mcbackend
 import numpy as np
 import pytest
 from betterproto.lib.google import protobuf as their_types
-from mcbackend.npproto.utils import ndarray_from_numpy, ndarray_to_numpy
 
 from drawstore import meta
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # ArviZ 1 warns of what McBackend imports from it
+    import mcbackend
+    from mcbackend.npproto.utils import ndarray_from_numpy, ndarray_to_numpy
 
 ARRAYS = [
     np.arange(6.0).reshape(2, 3),
