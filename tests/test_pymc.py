@@ -22,7 +22,11 @@ def hdf5(folder):
     return drawstore.HDF5Backend(folder / "runs.h5")
 
 
-PLACES = [memory, hdf5]
+def files(folder):
+    return drawstore.FileBackend(folder)
+
+
+PLACES = [memory, files, hdf5]
 
 
 @pytest.fixture
@@ -46,7 +50,7 @@ def own_trace(make_model, make_step, discard_tuned_samples):
         return sample(step=make_step(), discard_tuned_samples=discard_tuned_samples)
 
 
-@pytest.mark.parametrize("place", PLACES)
+@pytest.mark.parametrize("place", [memory, files])
 @pytest.mark.parametrize(
     ("make_model", "make_step", "discard_tuned_samples"),
     [

@@ -3,9 +3,13 @@
 import re
 from pathlib import Path
 
+import pytest
+from pymc_runs import QUIET  # also makes PyMC compile fast
+
 README = Path(__file__).parent.parent / "README.md"
 
 
+@pytest.mark.filterwarnings(*QUIET)
 def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     text = README.read_text(encoding="utf-8")
@@ -15,4 +19,4 @@ def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     assert capsys.readouterr().out.startswith("1500 [")
-    assert {path.name for path in tmp_path.iterdir()} == {"chain.h5"}
+    assert {path.name for path in tmp_path.iterdir()} == {"chain.h5", "runs"}
