@@ -3,9 +3,10 @@
 import shutil
 from pathlib import Path
 
-import drawstore
 import numpy as np
 import pytest
+
+import drawstore
 
 VERSIONS = sorted((Path(__file__).parent / "data").glob("format-*"))
 
