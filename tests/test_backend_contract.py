@@ -1,12 +1,25 @@
 """Every backend is held to the contract."""
 
-from drawstore import HDF5Backend, MemoryBackend
+from drawstore import FileBackend, HDF5Backend, MemoryBackend
 from drawstore.testing import BackendContract
 
 
 class TestMemory(BackendContract):
     def make_backend(self, path):
         return MemoryBackend()
+
+
+class TestFile(BackendContract):
+    def make_backend(self, path):
+        return FileBackend(path / "runs")
+
+    def reopen(self, backend):
+        return FileBackend(backend.directory)
+
+
+class TestFileWritten(TestFile):
+    def make_backend(self, path):
+        return FileBackend(path / "runs", tail="written")
 
 
 class TestHDF5(BackendContract):

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .meta import RunMeta as RunMeta
     from .meta import Variable as Variable
     from .meta import make_meta as make_meta
+    from .opening import open as open
 
 _MODULES = {
     "Backend": ".interface",
@@ -42,6 +43,7 @@ _MODULES = {
     "HDF5Backend": ".backends.hdf5",
     "FileBackend": ".backends.core",
     "MemoryBackend": ".backends.core",
+    "open": ".opening",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "Variable",
     "__version__",
     "make_meta",
+    "open",
 ]
 
 __version__ = _version("drawstore")

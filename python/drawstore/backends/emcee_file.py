@@ -1,0 +1,278 @@
+"""Files of emcee as runs: a group is a run, its walkers are its chains."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any, NoReturn
+
+import h5py
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from drawstore.hdf5.dtypes import from_file, memory_dtype
+from drawstore.hdf5.emcee_groups import emcee_groups
+from drawstore.hdf5.rows import read_rows
+from drawstore.hdf5.runs import ROOT, no_such_run, run_size
+from drawstore.hdf5.store_file import store_file
+from drawstore.interface import Backend, Chain, Group, Run, RunInfo
+from drawstore.meta import RunMeta, make_meta
+
+__all__ = ["EmceeFile"]
+
+_KEPT_BYTES = 256 * 2**20  # of what was read last, for the next walker or parameter
+
+
+class EmceeFile(Backend):
+    """The runs in an HDF5 file of `drawstore.emcee.HDFBackend`, or of emcee's own, to be read.
+
+    A run is named as its group is. Its chains are the walkers. As in `arviz.from_emcee`, the
+    parameters are variables ``var_0``, ``var_1``, ... and the log-probability is the sampler stat
+    ``lp``. Blobs are variables as well: each field, or ``blobs``.
+
+    Parameters
+    ----------
+    filename : path-like
+        Of the file.
+    """
+
+    def __init__(self, filename: str | os.PathLike[str]) -> None:
+        self.filename = os.path.realpath(os.fspath(filename))
+
+    def __repr__(self) -> str:
+        return f"EmceeFile({self.filename!r})"
+
+    @contextmanager
+    def groups(self) -> Iterator[dict[str, h5py.Group]]:
+        """Open the groups of the runs."""
+        with store_file(self.filename).reading() as file:
+            yield dict(emcee_groups(file, ROOT))
+
+    def init_run(self, meta: RunMeta) -> Run:
+        """Refuse: emcee's own layout is written by `drawstore.emcee.HDFBackend`."""
+        raise self._reads_only()
+
+    def get_runs(self) -> list[RunInfo]:
+        """List the runs, by name: emcee does not say when they were made."""
+        made = self.created_at
+        with self.groups() as groups:
+            return [
+                RunInfo(name, made, dict.fromkeys(range(_walkers(group)), _steps(group)), size)
+                for name, group in groups.items()
+                for size in [run_size(group)]
+            ]
+
+    def get_run(self, rid: str) -> Run:
+        """Give a handle on a run: see `drawstore.Backend.get_run`."""
+        with self.groups() as groups:
+            if rid not in groups:
+                raise no_such_run(rid, self.filename, list(groups))
+            return EmceeRun(self, _meta_of(rid, groups[rid]), _walkers(groups[rid]))
+
+    def delete_run(self, rid: str) -> None:
+        """Refuse."""
+        self.get_run(rid)
+        raise self._reads_only()
+
+    @property
+    def created_at(self) -> datetime:
+        """When the file was last written."""
+        return datetime.fromtimestamp(os.path.getmtime(self.filename), UTC)
+
+    def _reads_only(self) -> RuntimeError:
+        return RuntimeError(
+            f"runs of emcee in {self.filename!r} can only be read here; "
+            "drawstore.emcee.HDFBackend writes them"
+        )
+
+
+class EmceeRun(Run):
+    """A run of emcee; `EmceeFile` makes it."""
+
+    def __init__(self, backend: EmceeFile, meta: RunMeta, n_walkers: int) -> None:
+        self._backend = backend
+        self._meta = meta
+        self._n_walkers = n_walkers
+        self._kept: dict[str, tuple[range, NDArray[Any]]] = {}
+
+    @property
+    def meta(self) -> RunMeta:
+        meta = RunMeta()
+        meta.CopyFrom(self._meta)
+        return meta
+
+    @property
+    def rid(self) -> str:
+        return self._meta.rid
+
+    @property
+    def created_at(self) -> datetime:
+        return self._backend.created_at
+
+    @property
+    def size(self) -> int:
+        with self.group() as group:
+            return run_size(group)
+
+    @contextmanager
+    def group(self) -> Iterator[h5py.Group]:
+        """Open the group."""
+        with self._backend.groups() as groups:
+            if self.rid not in groups:
+                raise no_such_run(self.rid, self._backend.filename, list(groups))
+            yield groups[self.rid]
+
+    def read(self, group: h5py.Group, key: str, rows: range) -> NDArray[Any]:
+        """Read steps of all walkers; they are kept for the next that asks for the same ones."""
+        kept = self._kept.get(key)
+        if kept is not None and kept[0] == rows:
+            return kept[1]
+        values = read_rows(group[key], rows.start, rows.stop, rows.step)
+        if key == "blobs":
+            values = from_file(values, group[key].dtype.base)
+        values.flags.writeable = False
+        if values.nbytes <= _KEPT_BYTES:
+            self._kept[key] = rows, values
+        return values
+
+    def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
+        raise self._backend._reads_only()
+
+    def get_chains(self) -> list[Chain]:
+        return [EmceeChain(self, walker) for walker in range(self._n_walkers)]
+
+    def _save_group(self, name: str, group: Group) -> None:
+        raise self._backend._reads_only()
+
+    def _load_groups(self) -> dict[str, Group]:
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_kept": {}}
+
+
+class EmceeChain(Chain):
+    """A walker; `EmceeRun` makes it."""
+
+    def __init__(self, run: EmceeRun, walker: int) -> None:
+        self._run = run
+        self._walker = walker
+        self._variables = {variable.name: i for i, variable in enumerate(run._meta.variables)}
+
+    @property
+    def rid(self) -> str:
+        return self._run.rid
+
+    @property
+    def chain_number(self) -> int:
+        return self._walker
+
+    def __len__(self) -> int:
+        with self._run.group() as group:
+            return _steps(group)
+
+    def append(
+        self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
+    ) -> NoReturn:
+        raise self._run._backend._reads_only()
+
+    def extend(
+        self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
+    ) -> NoReturn:
+        raise self._run._backend._reads_only()
+
+    def announce(self, n_draws: int) -> None:
+        """Nothing is allocated."""
+
+    def flush(self, sync: bool = False) -> None:
+        """Nothing waits."""
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+    def get_draws(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
+        return self._read(self._variables, [name], slc)[name]
+
+    def get_stats(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
+        return self._read({"lp": 0}, [name], slc)[name]
+
+    def get_draws_at(self, i: int, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        return self._read_at(self._variables, i, names)
+
+    def get_stats_at(self, i: int, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+        return self._read_at({"lp": 0}, i, names)
+
+    def _read_at(
+        self, known: dict[str, int], i: int, names: Iterable[str] | None
+    ) -> dict[str, NDArray[Any]]:
+        n = len(self)
+        if not -n <= i < n:
+            raise IndexError(f"there is no draw {i}: the chain has {n}")
+        rows = self._read(known, known if names is None else names, slice(i % n, i % n + 1))
+        return {name: row.reshape(row.shape[1:]) for name, row in rows.items()}
+
+    def _read(
+        self, known: dict[str, int], names: Iterable[str], slc: slice
+    ) -> dict[str, NDArray[Any]]:
+        out = {}
+        with self._run.group() as group:
+            rows = range(_steps(group))[slc]
+            ascending = rows[::-1] if rows.step < 0 else rows
+            for name in names:
+                if name not in known:
+                    raise KeyError(f"there is no {name!r}; there are {', '.join(map(repr, known))}")
+                values = self._values(group, name if known is self._variables else "lp", ascending)
+                out[name] = values[::-1] if rows.step < 0 else values
+        return out
+
+    def _values(self, group: h5py.Group, name: str, rows: range) -> NDArray[Any]:
+        if name == "lp":
+            return self._run.read(group, "log_prob", rows)[:, self._walker]
+        number, ndim = self._variables[name], int(group.attrs["ndim"])
+        if number < ndim:
+            return self._run.read(group, "chain", rows)[:, self._walker, number]
+        blobs = self._run.read(group, "blobs", rows)[:, self._walker]
+        names = blobs.dtype.names
+        return blobs if names is None else blobs[names[number - ndim]]
+
+
+def _walkers(group: h5py.Group) -> int:
+    return int(group.attrs["nwalkers"])
+
+
+def _steps(group: h5py.Group) -> int:
+    return int(group.attrs["iteration"])
+
+
+def _meta_of(rid: str, group: h5py.Group) -> RunMeta:
+    """Describe a run of emcee."""
+    dtype = group["chain"].dtype
+    variables: dict[str, tuple[Any, tuple[int, ...]]] = {
+        f"var_{i}": (dtype, ()) for i in range(int(group.attrs["ndim"]))
+    }
+    blobs = {}
+    if group.attrs["has_blobs"]:
+        stored = group["blobs"].dtype
+        shape = (*group["blobs"].shape[2:], *stored.shape)
+        held = memory_dtype(stored.base)
+        parts = [("blobs", held)] if held.names is None else [(n, held[n]) for n in held.names]
+        for name, part in parts:
+            of_text = part.base == np.dtype(object)
+            blobs[name] = ("str" if of_text else part.base, (*shape, *part.shape))
+    attributes = {"inference_library": "emcee"}
+    if "version" in group.attrs:
+        attributes["inference_library_version"] = str(group.attrs["version"])
+    return make_meta(
+        variables | {_free(name, variables): blob for name, blob in blobs.items()},
+        {"lp": (group["log_prob"].dtype, ())},
+        attributes=attributes,
+        deterministics=[_free(name, variables) for name in blobs],
+        rid=rid,
+    )
+
+
+def _free(name: str, taken: Mapping[str, object]) -> str:
+    """Give a name that is not taken."""
+    return f"blobs.{name}" if name in taken else name

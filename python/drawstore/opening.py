@@ -1,0 +1,141 @@
+"""Runs, wherever they are kept: `drawstore.open`."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Literal
+
+from .interface import Backend, Run, RunInfo
+from .meta import RunMeta
+
+__all__ = ["open"]
+
+_RUN = "run.meta"  # in the folder of every run
+
+
+def open(where: str | os.PathLike[str], mode: Literal["r", "a"] = "r") -> Backend:
+    """Open the runs that are kept somewhere; what is found there says how.
+
+    Parameters
+    ----------
+    where : path-like
+        A directory of `FileBackend`, or an HDF5 file of `HDF5Backend`, of
+        `drawstore.emcee.HDFBackend` or of emcee itself. Each group of emcee is a run, whose walkers
+        are its chains; it can only be read.
+    mode : {"r", "a"}
+        "r" changes nothing, "a" lets runs be added, gone on with and deleted.
+
+    Returns
+    -------
+    Backend
+
+    Raises
+    ------
+    FileNotFoundError
+        Where there is nothing.
+    ValueError
+        Where there is something else; the message says what was found, and what was expected.
+    """
+    if mode != "r" and mode != "a":
+        raise ValueError(f"mode is 'r' or 'a', got {mode!r}")
+    path = os.fspath(where)
+    if not os.path.exists(path):
+        raise FileNotFoundError(
+            f"there is nothing at {path!r}; a directory or an HDF5 file with runs was expected"
+        )
+    return _open_directory(path, mode) if os.path.isdir(path) else _open_file(path, mode)
+
+
+def _open_directory(path: str, mode: Literal["r", "a"]) -> Backend:
+    from .backends.core import FileBackend
+
+    if os.path.exists(os.path.join(path, _RUN)):
+        raise _unexpected(path, "the folder of one run")
+    names = os.listdir(path)
+    if names and not any(os.path.exists(os.path.join(path, name, _RUN)) for name in names):
+        raise _unexpected(path, f"a directory with other contents ({_some(names)})")
+    return FileBackend(path, mode)
+
+
+def _open_file(path: str, mode: Literal["r", "a"]) -> Backend:
+    import h5py
+
+    from .backends.emcee_file import EmceeFile
+    from .backends.hdf5 import HDF5Backend
+    from .hdf5.emcee_groups import emcee_groups
+    from .hdf5.runs import ROOT, runs_in
+    from .hdf5.store_file import store_file
+
+    if os.path.getsize(path) == 0:
+        raise _unexpected(path, "an empty file")
+    if not h5py.is_hdf5(path):
+        raise _unexpected(path, "a file that is not HDF5")
+    with store_file(path).reading() as file:
+        has_runs = runs_in(file) is not None
+        has_emcee = next(emcee_groups(file, ROOT), None) is not None
+        names = list(file)
+    if not has_runs and not has_emcee:
+        raise _unexpected(path, f"an HDF5 file with other contents ({_some(names)})")
+    if not has_emcee:
+        return HDF5Backend(path, mode=mode)
+    if not has_runs and mode == "r":
+        return EmceeFile(path)
+    return SeveralKinds(HDF5Backend(path, mode=mode), [EmceeFile(path)])
+
+
+def _some(names: Sequence[str]) -> str:
+    more = ", ..." if len(names) > 10 else ""
+    return ", ".join(map(repr, sorted(names)[:10])) + more if names else "nothing"
+
+
+def _unexpected(path: str, found: str) -> ValueError:
+    return ValueError(
+        f"{path!r} is {found}; expected a directory of drawstore.FileBackend, or an HDF5 file with "
+        "runs of drawstore.HDF5Backend or of emcee"
+    )
+
+
+class SeveralKinds(Backend):
+    """Runs of several kinds in one place; `open` makes it.
+
+    Parameters
+    ----------
+    first : Backend
+        Which takes new runs.
+    others : sequence of Backend
+    """
+
+    def __init__(self, first: Backend, others: Sequence[Backend]) -> None:
+        self._first = first
+        self._all = [first, *others]
+
+    def init_run(self, meta: RunMeta) -> Run:
+        """Begin a run: see `drawstore.Backend.init_run`."""
+        if any(info.rid == meta.rid for backend in self._all[1:] for info in backend.get_runs()):
+            raise ValueError(f"there is a run {meta.rid!r} of emcee already; choose another id")
+        return self._first.init_run(meta)
+
+    def get_runs(self) -> list[RunInfo]:
+        """List the runs: see `drawstore.Backend.get_runs`."""
+        infos = [info for backend in self._all for info in backend.get_runs()]
+        return sorted(infos, key=lambda info: info.created_at)
+
+    def get_run(self, rid: str) -> Run:
+        """Give a handle on a run: see `drawstore.Backend.get_run`."""
+        return self._holder(rid).get_run(rid)
+
+    def delete_run(self, rid: str) -> None:
+        """Delete a run: see `drawstore.Backend.delete_run`."""
+        self._holder(rid).delete_run(rid)
+
+    def close(self) -> None:
+        """Close what was begun."""
+        for backend in self._all:
+            backend.close()
+
+    def _holder(self, rid: str) -> Backend:
+        held = {info.rid: backend for backend in self._all[::-1] for info in backend.get_runs()}
+        if rid not in held:
+            raise KeyError(f"there is no run {rid!r}; there are {', '.join(map(repr, held))}")
+        return held[rid]
