@@ -19,4 +19,4 @@ def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
     assert capsys.readouterr().out.startswith("1500 [")
-    assert {path.name for path in tmp_path.iterdir()} == {"chain.h5", "runs"}
+    assert {path.name for path in tmp_path.iterdir()} == {"chain.h5", "runs", "runs.h5"}

@@ -63,8 +63,8 @@ class Snapshot:
 class Pending:
     """A chain that is being written: what of it is not in the file yet.
 
-    One thread appends; any thread may read. Draws go into the last segment; when a drain begins
-    that is full enough, the next one follows it, and it is dropped when the file has its rows.
+    One thread appends; any thread may read. Draws go into the last segment. When it is full, or is
+    drained, the next one follows it, and it is dropped when the file has its rows.
 
     Parameters
     ----------
@@ -137,13 +137,14 @@ class Pending:
     def check(self) -> bool:
         """Tell whether there is a block to deliver, and when to ask again."""
         with self._lock:
-            size = self._size()
-            left = self._block_bytes - size
+            last = self._segments[-1]
+            if last.size >= self._block_bytes and not self.closed:
+                last = self._follow(last)
             if self.layout.is_ragged:
                 self._due = _UNTIL_CHECKED
             else:
-                self._due = max(left, self._block_bytes) // max(1, self.layout.row_bytes)
-            return left <= 0
+                self._due = (self._block_bytes - last.size) // max(1, self.layout.row_bytes)
+            return self._size() >= self._block_bytes
 
     def ask(self) -> None:
         """Have the next draw tell of itself."""
@@ -197,14 +198,15 @@ class Pending:
             if stop <= self.delivered:
                 return None
             if segment.chain is self._current and not self.closed:
-                self._current = self._follow(segment)
+                self._follow(segment)
             per_row = max(1, segment.size // len(segment.chain), self.layout.row_bytes)
             return segment, self.delivered, min(stop, self.delivered + max(1, room // per_row))
 
-    def _follow(self, segment: Segment) -> _core.Chain:
+    def _follow(self, segment: Segment) -> Segment:
         following = Segment(self._meta, self.number, segment.stop)
         self._segments.append(following)
-        return following.chain
+        self._current = following.chain
+        return following
 
     def write(self, group: Any, segment: Segment, start: int, stop: int, found: int) -> bool:
         """Write rows of a segment into the group of the chain, which has ``found`` rows.
@@ -214,11 +216,9 @@ class Pending:
         bool
             False where another program has changed the chain.
         """
-        if found == self.attempted:
-            start = found
-        if found != start:
+        if found not in (start, self.attempted):
             return False
-        self.attempted = max(self.attempted, stop)
+        start, self.attempted = found, max(found, stop)
         if start >= stop:
             return True
         rows = slice(start - segment.first, stop - segment.first)
@@ -229,12 +229,19 @@ class Pending:
         self.layout.append(group, block, draws, stats)
         return True
 
-    def confirm(self, row: int) -> None:
-        """Take note that the file has all rows before ``row``."""
+    def confirm(self) -> None:
+        """Take note that the file has the rows that `write` wrote."""
         with self._lock:
-            self.delivered = self.attempted = row
-            if len(self._segments) > 1 and row >= self._segments[0].stop:
+            self.delivered = self.attempted
+            while len(self._segments) > 1 and self.delivered >= self._segments[0].stop:
                 del self._segments[0]
+
+    def release(self) -> None:
+        """Forget the rows: the chain is closed, and the file has all of them."""
+        with self._lock:
+            self._segments = [Segment(self._meta, self.number, self.delivered)]
+            self._current = self._segments[0].chain
+            self._current.close()
 
 
 def _is_forked(rid: str, number: int) -> RuntimeError:

@@ -98,8 +98,8 @@ class Writer:
                     cancelled=cancelled,
                 ):
                     return False
-                for pending, _, _, stop in parts:
-                    pending.confirm(stop)
+                for pending, *_ in parts:
+                    pending.confirm()
             return True
         finally:
             self._delivering.release()
@@ -137,6 +137,7 @@ class Writer:
         with _lock:
             if self.chains.pop((pending.rid, pending.number), None) is None:
                 return
+            pending.release()
             if not self.chains:
                 drain.forget(self)
                 _writers.pop(self.file.path, None)
