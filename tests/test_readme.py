@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from pymc_runs import QUIET  # also makes PyMC compile fast
 
 README = Path(__file__).parent.parent / "README.md"
