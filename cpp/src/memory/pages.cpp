@@ -113,7 +113,12 @@ Pages Pages::reserve(std::size_t bytes) noexcept {
                                                  : (bytes + 4095) / 4096 * 4096;
     pages.data_ = shelf.take(size);
     if (!pages.data_) pages.data_ = map(size);
-    if (pages.data_) pages.size_ = size;
+    if (pages.data_) {
+        pages.size_ = size;
+        // Else a system that gives huge pages to everybody puts one under the first value of each
+        // of a thousand columns.
+        madvise(pages.data_, size, MADV_NOHUGEPAGE);
+    }
     return pages;
 }
 

@@ -6,8 +6,8 @@
 
 namespace drawstore {
 
-// A range of readable and writable addresses whose pages appear when they are first touched; what
-// they hold at first is undefined. Size classes are powers of two.
+// A range of readable and writable addresses whose pages, small ones, appear when they are first
+// touched; what they hold at first is undefined. Size classes are powers of two.
 //
 // Released pages are kept for the next reservation of the same class, up to a limit and marked so
 // that the system takes them back when memory is short: first-touch faults, not copying, are the
