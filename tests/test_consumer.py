@@ -99,7 +99,7 @@ def test_python_reads_what_a_program_writes_and_while_it_does(programs, tmp_path
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         rid = process.stdout.readline().strip()
-        backend = drawstore.FileBackend(tmp_path / "runs", mode="r")
+        backend = drawstore.open(tmp_path / "runs")
         run = backend.get_run(rid)
         halves = read(run)
         assert sorted(halves) == [0, 1, 2, 3]
@@ -144,7 +144,7 @@ def test_python_reads_what_a_program_says_of_its_run(programs, tmp_path):
 
 def test_the_program_of_the_readme(programs, tmp_path):
     subprocess.run([programs / "readme"], cwd=tmp_path, check=True, timeout=60)
-    backend = drawstore.FileBackend(tmp_path / "runs", mode="r")
+    backend = drawstore.open(tmp_path / "runs")
     (info,) = backend.get_runs()
     assert info.chains == dict.fromkeys(range(4), 1000)
     for chain in backend.get_run(info.rid).get_chains():
