@@ -7,6 +7,7 @@ import emcee
 import h5py
 import numpy as np
 import pytest
+import xarray as xr
 
 import drawstore
 from drawstore import FileBackend, HDF5Backend, make_meta
@@ -141,8 +142,9 @@ def test_arviz_gets_what_it_would_read_itself(tmp_path):
     sampler = emcee.EnsembleSampler(8, 2, log_prob, backend=HDFBackend(path))
     sampler.run_mcmc(np.random.default_rng(1).normal(size=(8, 2)), 30)
     sampler.backend.close()
-    data = drawstore.open(path).get_run("mcmc").to_inferencedata()
+    run = drawstore.open(path).get_run("mcmc")
     expected = az.from_emcee(sampler)
+    data = run.to_datatree() if isinstance(expected, xr.DataTree) else run.to_inferencedata()
     for group in ("posterior", "sample_stats"):
         ours, theirs = data[group], expected[group]
         assert set(ours.data_vars) == set(theirs.data_vars)

@@ -58,13 +58,14 @@ class _Conversion:
         self.attributes = {name: _plain(value) for name, value in self.run.attributes.items()}
         self.coords = self.run.coords
         self.library = self.attributes.get("inference_library")
-        self.draw_first = self.convention.datatree and self.library == "emcee"
+        self.ensemble = self.library == "emcee"
+        self.draw_first = self.convention.datatree and self.ensemble
 
     def sampled(self) -> dict[str, xr.Dataset]:
         """Give the groups that hold draws and stats."""
         stats = self.run.sample_stats
         marks = [name for name in stats if is_mark(name)]
-        posterior, warmup = split(self.run.get_chains(), marks)
+        posterior, warmup = split(self.run.get_chains(), marks, ensemble=self.ensemble)
         # PyMC tells the steps of tuning, so these are there although they are marked.
         steps = {"tuning_steps": max(map(len, warmup), default=0)} if marks else {}
         variables, stats_shown = self._variables(), name_stats(stats)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -20,10 +20,13 @@ def is_mark(stat: str) -> bool:
     return stat in _MARKS or stat.endswith(tuple(f"__{mark}" for mark in _MARKS))
 
 
-def split(chains: Iterable[Chain], marks: Sequence[str]) -> tuple[list[Part], list[Part]]:
+def split(
+    chains: Sequence[Chain], marks: Sequence[str], *, ensemble: bool = False
+) -> tuple[list[Part], list[Part]]:
     """Split the draws that the chains have now into those after warm-up, and warm-up.
 
-    A chain that was warmed up again when it went on has several stretches of both.
+    A chain that was warmed up again when it went on has several stretches of both. The walkers of
+    an ensemble step together: one that has been asked later may have more draws only since then.
 
     Returns
     -------
@@ -31,8 +34,10 @@ def split(chains: Iterable[Chain], marks: Sequence[str]) -> tuple[list[Part], li
         Of each chain.
     """
     posterior, warmup = [], []
-    for chain in chains:
-        n = len(chain)
+    lengths = [len(chain) for chain in chains]
+    if ensemble:
+        lengths = [min(lengths, default=0)] * len(lengths)
+    for chain, n in zip(chains, lengths, strict=True):
         marked = np.zeros(n, dtype=bool)
         for mark in marks:
             values = np.ma.filled(chain.get_stats(mark, slice(0, n)), False)
