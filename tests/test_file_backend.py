@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from drawstore import FileBackend, make_meta
 
 SCALARS = {"i": ("int64", ()), "x": ("float64", (3,))}
@@ -33,10 +34,10 @@ def bytes_read() -> int:
 
 def test_one_of_many_variables_is_read_alone(tmp_path):
     names = [f"v{i}" for i in range(1000)]
-    run = FileBackend(tmp_path).init_run(make_meta({name: ("float64", ()) for name in names}))
+    run = FileBackend(tmp_path).init_run(make_meta(dict.fromkeys(names, ("float64", ()))))
     chain = run.init_chain(0)
     values = np.arange(2000.0)
-    chain.extend({name: values for name in names})
+    chain.extend(dict.fromkeys(names, values))
     for _ in range(200):
         chain.append(dict.fromkeys(names, 7.0))
     chain.close()
