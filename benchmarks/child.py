@@ -38,12 +38,12 @@ def extra_peak(function: Callable[[], Any]) -> int:
     Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from now on
     before = resident()
     function()
-    return max(0, _status("VmHWM") - before)
+    return max(0, status("VmHWM") - before)
 
 
 def resident() -> int:
     """Bytes of memory that this process has."""
-    return _status("VmRSS")
+    return status("VmRSS")
 
 
 def available() -> int:
@@ -51,7 +51,8 @@ def available() -> int:
     return _kilobytes("/proc/meminfo", "MemAvailable")
 
 
-def _status(key: str) -> int:
+def status(key: str) -> int:
+    """Bytes of this process, by the name that the system has for them."""
     return _kilobytes("/proc/self/status", key)
 
 

@@ -74,7 +74,7 @@ def pytest_terminal_summary(
     table = config.stash[_TABLE]
     if not table.rows:
         return
-    terminalreporter.section("drawstore beside emcee")
+    terminalreporter.section("drawstore beside its peers")
     terminalreporter.write(table.markdown())
     for line in table.summary():
         terminalreporter.line(line, red=bool(table.verdict and table.missed))
