@@ -137,9 +137,15 @@ class HDF5Backend(Backend):
     def _change(self, change: Callable[[h5py.File], None], create: bool = False) -> None:
         self._check_writable()
         file = self._file
-        with file.owned():
+        try:
+            file.acquire()
+        except BlockingIOError as error:
+            raise RuntimeError(error.strerror) from error
+        try:
             if not file.update(change, timeout=PATIENCE, create=create):
                 raise locked(self.filename, PATIENCE)
+        finally:
+            file.release()
 
     def _check_writable(self) -> None:
         if self.mode == "r":

@@ -99,8 +99,8 @@ class HDF5Chain(Chain):
             self._pending.announced = max(self._pending.announced, n_draws)
 
     def flush(self, sync: bool = False) -> None:
-        if self._writer is not None and not self._is_forked():
-            self._writer.deliver()
+        if self._writer is not None and self._pending is not None and not self._is_forked():
+            self._writer.deliver_chain(self._pending)
 
     def close(self) -> None:
         """Deliver all draws, and refuse further ones; reading goes on.

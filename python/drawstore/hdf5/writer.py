@@ -42,6 +42,20 @@ Key = tuple[str, int]
 _Part = tuple[Pending, Segment, int, int]
 
 
+class ChainConflict(RuntimeError):
+    """A chain in the file is not as it was left.
+
+    Attributes
+    ----------
+    pending : Pending
+        Whose draws cannot be delivered; those of other chains can.
+    """
+
+    def __init__(self, pending: Pending, message: str) -> None:
+        super().__init__(message)
+        self.pending = pending
+
+
 class Writer:
     """Delivers what waits for one file. `start_chain` makes it.
 
@@ -65,7 +79,10 @@ class Writer:
             self.deliver(timeout=_BACKLOG_WAIT)
 
     def deliver(
-        self, timeout: float = math.inf, cancelled: Callable[[], bool] | None = None
+        self,
+        timeout: float = math.inf,
+        cancelled: Callable[[], bool] | None = None,
+        first: Pending | None = None,
     ) -> bool:
         """Write the draws that wait into the file; not those that come meanwhile.
 
@@ -75,6 +92,8 @@ class Writer:
             Seconds to wait for programs that have the file open.
         cancelled : callable, optional
             Ends the wait when it returns True.
+        first : Pending, optional
+            The chain whose conflict is raised, where there are several.
 
         Returns
         -------
@@ -85,34 +104,60 @@ class Writer:
         ------
         OSError
             Where the file cannot be written; the draws stay in memory.
+        ChainConflict
+            Where another program changed a chain. What waits for the others is delivered.
         """
-        ends = [(pending, len(pending)) for pending in list(self.chains.values())]
+        ends = {pending: len(pending) for pending in list(self.chains.values())}
+        conflicts: list[ChainConflict] = []
         latest = time.monotonic() + timeout
         if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
             return False
         try:
             while parts := _next_parts(ends):
-                if not self.file.update(
-                    functools.partial(self._write, parts=parts),
-                    timeout=max(0.0, latest - time.monotonic()),
-                    cancelled=cancelled,
-                ):
-                    return False
+                try:
+                    if not self.file.update(
+                        functools.partial(self._write, parts=parts),
+                        timeout=max(0.0, latest - time.monotonic()),
+                        cancelled=cancelled,
+                    ):
+                        return False
+                except ChainConflict as error:
+                    conflicts.append(error)
+                    del ends[error.pending]
+                    continue
                 for pending, *_ in parts:
                     pending.confirm()
+            if conflicts:
+                # That of the chain which is asked for, or any.
+                raise min(conflicts, key=lambda conflict: conflict.pending is not first)
             return True
         finally:
             self._delivering.release()
 
+    def deliver_chain(self, pending: Pending, timeout: float = math.inf) -> bool:
+        """Write what waits of one chain, and of others where they can be written."""
+        try:
+            return self.deliver(timeout, first=pending)
+        except ChainConflict as error:
+            if error.pending is pending or pending.delivered < len(pending):
+                raise
+            return True
+
     def _write(self, file: h5py.File, parts: list[_Part]) -> None:
         for pending, segment, start, stop in parts:
-            group = chain_group(file, pending.rid, pending.number, self.file.path)
+            try:
+                group = chain_group(file, pending.rid, pending.number, self.file.path)
+            except KeyError as error:
+                raise ChainConflict(
+                    pending, f"another program deleted it: {error.args[0]}"
+                ) from error
             found = int(group.attrs["draws"])
             if not pending.write(group, segment, start, stop, found):
-                raise RuntimeError(
+                raise ChainConflict(
+                    pending,
                     f"{self.file.path!r}, run {pending.rid!r}, chain {pending.number}: another "
                     f"program changed the chain, which has {found} draws where {start} were "
-                    "written. What it wrote is left as it is"
+                    "written. What it wrote is left as it is",
                 )
 
     def close(self, pending: Pending, timeout: float) -> None:
@@ -124,7 +169,7 @@ class Writer:
             Where another program holds the file for longer than ``timeout`` seconds.
         """
         pending.close()
-        if not self.deliver(timeout):
+        if not self.deliver_chain(pending, timeout):
             waiting = len(pending) - pending.delivered
             raise TimeoutError(
                 f"{waiting} draws are not in {self.file.path!r} yet, because another program holds "
@@ -181,11 +226,11 @@ class Writer:
                 print(f"drawstore: the last {waiting} draws are lost: {error}", file=sys.stderr)
 
 
-def _next_parts(ends: list[tuple[Pending, int]]) -> list[_Part]:
+def _next_parts(ends: dict[Pending, int]) -> list[_Part]:
     """Choose the rows that go into the file at once."""
     parts: list[_Part] = []
     room = _BLOCK_BYTES
-    for pending, end in ends:
+    for pending, end in ends.items():
         if parts and room <= 0:
             break
         block = pending.next_block(end, room)
@@ -256,8 +301,10 @@ def start_chain(
     ------
     ValueError
         Where the chain exists and ``resume`` is not said.
+    RuntimeError
+        Where another process writes to the file; the message names it.
     BlockingIOError
-        Where another process writes to the file.
+        Where another program has it open for longer than some seconds.
     """
     with _lock:
         file = store_file(path)
@@ -280,7 +327,10 @@ def start_chain(
             if not resume:
                 raise _exists(meta.rid, number, stored)
 
-        file.acquire()
+        try:
+            file.acquire()
+        except BlockingIOError as error:
+            raise RuntimeError(error.strerror) from error
         try:
             if not file.update(begin, timeout=PATIENCE):
                 raise BlockingIOError(
