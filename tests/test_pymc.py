@@ -191,6 +191,21 @@ def test_what_was_recorded_before_an_interruption_stays(tmp_path, place, cores):
     )
 
 
+@pytest.mark.parametrize("place", PLACES)
+def test_the_time_of_sampling_is_kept(tmp_path, place):
+    backend = place(tmp_path)
+    with line_model():
+        trace = TraceBackend(backend)
+        sample(trace, step=pm.Metropolis())
+    tree = backend.get_run(trace.run_id).to_datatree()
+    assert set(tree.children) == {"posterior", "sample_stats", "observed_data", "constant_data"} | {
+        "warmup_posterior",
+        "warmup_sample_stats",
+    }
+    for group in ("posterior", "warmup_sample_stats"):
+        assert tree[group].attrs["sampling_time"] > 0
+
+
 def test_what_was_recorded_before_an_error_stays(backend):
     def fail(trace, draw):
         if draw.draw_idx == 4:

@@ -19,9 +19,12 @@ from numpy.typing import NDArray
 
 from .interface import Group
 
-__all__ = ["from_npz", "to_npz_bytes", "write_npz"]
+__all__ = ["SAMPLING", "from_npz", "to_npz_bytes", "write_npz"]
 
 Array = NDArray[Any]
+
+SAMPLING = "about the sampling"
+"""Name of a group without arrays: attributes of the run that are known after sampling only."""
 
 _VERSION = 1
 

@@ -11,6 +11,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from ..dtypes import parse_dtype
+from ..groups import SAMPLING
 from ..interface import Group, Run
 from .columns import Column, Part
 from .labels import Labeller
@@ -55,7 +56,10 @@ class _Conversion:
     problems: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.attributes = {name: _plain(value) for name, value in self.run.attributes.items()}
+        self.kept = self.run._load_groups()
+        after = self.kept.pop(SAMPLING, Group({}, {})).attrs
+        known = {**self.run.attributes, **after}
+        self.attributes = {name: _plain(value) for name, value in known.items()}
         self.coords = self.run.coords
         self.library = self.attributes.get("inference_library")
         self.ensemble = self.library == "emcee"
@@ -203,7 +207,7 @@ def datasets(
         run, convention, equalize, not run.in_memory if lazy is None else lazy, include_transformed
     )
     groups = conversion.sampled() | conversion.data()
-    groups |= {name: as_dataset(group) for name, group in run._load_groups().items()}
+    groups |= {name: as_dataset(group) for name, group in conversion.kept.items()}
     others = {
         name: value
         for name, value in conversion.attributes.items()

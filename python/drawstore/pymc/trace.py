@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
@@ -11,7 +12,8 @@ from numpy.typing import DTypeLike, NDArray
 from pymc.backends.base import BaseTrace
 from pymc.model import modelcontext
 
-from ..interface import Backend, Chain, Run
+from ..groups import SAMPLING
+from ..interface import Backend, Chain, Group, Run
 from .describe import describe, stat_name, text_of
 
 __all__ = ["TraceBackend"]
@@ -123,6 +125,12 @@ class _Recording:
             describe(trace.model, self.base.var_shapes, self.base.var_dtypes, samplers)
         )
         self.chains: set[int] = set()
+        self._started = time.monotonic()
+
+    def keep_time(self) -> None:
+        """Keep with the run how long it has been sampled."""
+        seconds = time.monotonic() - self._started
+        self.run._save_group(SAMPLING, Group({}, {}, attrs={"sampling_time": seconds}))
 
 
 class _ChainTrace(BaseTrace):  # type: ignore[misc]  # PyMC has no types
@@ -137,8 +145,8 @@ class _ChainTrace(BaseTrace):  # type: ignore[misc]  # PyMC has no types
 
     def setup(self, draws: int, chain: int, sampler_vars: Samplers | None = None) -> None:
         samplers = sampler_vars or []
-        recording = self._trace._recording_of(chain, samplers)
-        base = recording.base
+        self._recording = self._trace._recording_of(chain, samplers)
+        base = self._recording.base
         super().__init__(
             model=base.model,
             vars=base.vars,
@@ -148,7 +156,7 @@ class _ChainTrace(BaseTrace):  # type: ignore[misc]  # PyMC has no types
         )
         super().setup(draws, chain, samplers)
         self.chain = chain
-        self._chain = recording.run.init_chain(chain)
+        self._chain = self._recording.run.init_chain(chain)
         self._chain.announce(draws)
         self._stats = [{name: stat_name(i, name) for name in of} for i, of in enumerate(samplers)]
         self._dtypes = {
@@ -189,6 +197,7 @@ class _ChainTrace(BaseTrace):  # type: ignore[misc]  # PyMC has no types
 
     def close(self) -> None:
         self._chain.close()
+        self._recording.keep_time()
 
     @property
     def _range(self) -> range:
