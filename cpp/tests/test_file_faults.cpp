@@ -27,6 +27,10 @@ void die_after_some_changes() {
     if (--changes_left < 0) _exit(0);
 }
 
+void fail_after_some_changes() {
+    if (--changes_left == -1) throw drawstore::SystemError(EIO, "", "the disk failed");
+}
+
 // Memory that a child shares with us.
 struct Shared {
     std::atomic<std::uint64_t> appended{0};  // rows whose append returned
@@ -110,6 +114,40 @@ TEST_CASE("a writer may die before any change of its file") {
                 REQUIRE(WIFEXITED(status));
                 check_survivor(folder / "chain", shared);
                 if (WEXITSTATUS(status) == 7) break;
+            }
+        }
+    }
+}
+
+TEST_CASE("any change of a file may fail, and no row is lost or there twice") {
+    for (const auto where : {TailStore::Mapped, TailStore::Written}) {
+        for (const bool ragged : {false, true}) {
+            bool failed = true;
+            for (int k = 0; failed; k += k < 60 ? 1 : 7) {
+                const Folder folder;
+                const auto path = folder / "chain";
+                const auto rows = FileRows::create(
+                    path, 0, ragged ? ragged_columns() : rigid_columns(), {where, small_tail});
+                changes_left = k;
+                drawstore::file::before_change = fail_after_some_changes;
+                failed = false;
+                for (int i = 0; i < (ragged ? 60 : 9); ++i) {
+                    const std::uint64_t before = rows->size();
+                    const std::uint64_t n = i == 5 ? (ragged ? 200 : 7) : 1;
+                    try {
+                        append(*rows, n);
+                    } catch (const drawstore::SystemError&) {
+                        failed = true;
+                        rows->abandon();
+                        rows->reopen();  // where it is not known what was written
+                        CHECK(rows->size() == before);
+                    }
+                }
+                drawstore::file::before_change = nullptr;
+                CHECK(are_right(*rows));
+                const auto reader = FileRows::open_to_read(path);
+                CHECK(reader->size() == rows->size());
+                CHECK(are_right(*reader));
             }
         }
     }

@@ -164,7 +164,7 @@ void FileRows::check_columns(const std::vector<Column>& columns) const {
 }
 
 bool FileRows::is_live() const noexcept {
-    return tail_.has_value() && fork_generation_ == file::fork_generation();
+    return !closed_.load(std::memory_order_acquire) && fork_generation_ == file::fork_generation();
 }
 
 void FileRows::check_process() const {
@@ -294,7 +294,14 @@ void FileRows::commit_blocks() {
     commit.block_rows += pending_rows_;
     commit.n_blocks += pending_blocks_.size();
     commit.blocks_end = pending_end_;
-    file::write_commit(file_, head_, commit);
+    try {
+        file::write_commit(file_, head_, commit);
+    } catch (...) {
+        // Nobody knows which of the two the file tells of now: whoever resumes it will see.
+        pending_blocks_.clear();
+        stop_writing();
+        throw;
+    }
     commit_ = commit;
     blocks_.insert(blocks_.end(), pending_blocks_.begin(), pending_blocks_.end());
     pending_blocks_.clear();
@@ -302,7 +309,11 @@ void FileRows::commit_blocks() {
     used_ = Tail::head_bytes;
     seed_ = file::record_seed(head_.id, commit.tail_generation);
     size_.store(commit.block_rows, std::memory_order_release);
-    tail_->publish({commit.tail_generation, 0}, used_, used_);
+    try {
+        tail_->publish({commit.tail_generation, 0}, used_, used_);
+    } catch (const SystemError&) {
+        // The rows count already, and the old count of the tail does no more.
+    }
 }
 
 void FileRows::commit() {
@@ -362,14 +373,18 @@ void FileRows::close() {
     if (appending_.exchange(true, std::memory_order_acquire)) {
         throw StateError("another thread is appending to this chain, which cannot be closed now");
     }
-    closed_ = true;
     {
         const std::lock_guard lock(mutex_);
-        tail_.reset();
+        stop_writing();
     }
-    writer_.reset();
-    lock_.close();
     appending_.store(false, std::memory_order_release);
+}
+
+// With mutex_ and the right to append held.
+void FileRows::stop_writing() noexcept {
+    closed_ = true;
+    tail_.reset();
+    lock_.close();
 }
 
 }  // namespace drawstore

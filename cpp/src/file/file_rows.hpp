@@ -28,7 +28,7 @@ class FileRows final : public Rows {
   public:
     struct Options {
         TailStore tail = TailStore::Auto;
-        std::size_t tail_bytes = 0;  // 0: chosen by the size of a row
+        std::size_t tail_bytes = 0;                 // 0: chosen by the size of a row
         std::optional<file::Id> id = std::nullopt;  // of a new file; else random
     };
 
@@ -84,6 +84,7 @@ class FileRows final : public Rows {
     void take_lock();
     void check_process() const;
     void start_writing();
+    void stop_writing() noexcept;
 
     bool is_live() const noexcept;  // the writer, in the process that it began in
     Slots room_in_tail(std::uint64_t at_most, std::size_t stride,

@@ -84,6 +84,7 @@ std::uint64_t FileRows::count_rows(const std::filesystem::path& path) {
 }
 
 void FileRows::refresh() {
+    if (is_live()) return;
     const std::lock_guard lock(mutex_);
     if (!is_live()) load_tail(false);
 }

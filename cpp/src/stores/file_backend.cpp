@@ -39,7 +39,9 @@ void for_each_run(const fs::path& directory, Mode mode, Use&& use) {
 }  // namespace
 
 FileBackend::FileBackend(fs::path directory, Mode mode, TailStore tail)
-    : directory_(fs::weakly_canonical(std::move(directory))), mode_(mode), tail_(tail) {}
+    : directory_(system_call(directory, [&] { return fs::weakly_canonical(directory); })),
+      mode_(mode),
+      tail_(tail) {}
 
 fs::path FileBackend::folder(const std::string& rid) const {
     return directory_ / file::encode_name(rid);
@@ -127,7 +129,9 @@ std::shared_ptr<Run> FileBackend::get_run(const std::string& rid) {
 void FileBackend::delete_run(const std::string& rid) {
     check_writable("delete runs");
     const fs::path folder = this->folder(rid);
-    if (!fs::exists(folder / file::run_meta_name)) fail_unknown(rid);
+    if (std::error_code ignored; !fs::exists(folder / file::run_meta_name, ignored)) {
+        fail_unknown(rid);
+    }
     const fs::path trash = directory_ / (".deleted-" + fresh_rid());
     system_call(folder, [&] {
         std::vector<file::File> held;  // nobody begins to write while it goes

@@ -72,7 +72,7 @@ std::shared_ptr<Chain> FileRun::init_chain(std::uint32_t chain_number, Existing 
     }
     const fs::path path = folder_ / file::chain_file_name(chain_number);
     const auto lock = handles().lock();
-    if (fs::exists(path)) {
+    if (std::error_code ignored; fs::exists(path, ignored)) {
         if (existing == Existing::Refuse) {
             throw ValueError("run '" + meta_->rid + "' has a chain " +
                              std::to_string(chain_number) + " already, with " +
