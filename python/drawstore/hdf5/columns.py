@@ -65,12 +65,13 @@ class Block:
         shape : tuple of int
             Of one of them.
         """
-        if key not in group:
+        dataset = group.get(key)
+        if dataset is None:
             per_draw = len(values) / max(1, self.n_rows)
             expected = max(len(values), math.ceil(per_draw * max(self.expected, self.n_rows)), 1)
             value_bytes = math.prod(shape) * values.dtype.itemsize
             rows = min(chunk_rows(value_bytes), max(1, math.ceil(expected / 4)))
-            group.create_dataset(
+            dataset = group.create_dataset(
                 key,
                 shape=(0, *shape),
                 maxshape=(None, *shape),
@@ -80,7 +81,7 @@ class Block:
                 compression_opts=self.compression_opts,
                 fletcher32=True,
             )
-        append_rows(group[key], start, values)
+        append_rows(dataset, start, values)
 
 
 def expected_rows(announced: int, n_rows: int) -> int:
