@@ -30,7 +30,8 @@ class EmceeFile(Backend):
 
     A run is named as its group is. Its chains are the walkers. As in `arviz.from_emcee`, the
     parameters are variables ``var_0``, ``var_1``, ... and the log-probability is the sampler stat
-    ``lp``. Blobs are variables as well: each field, or ``blobs``.
+    ``lp``. Blobs are variables as well: each field, or ``blobs``. Steps that wait for the file, in
+    this process or in another, are not seen before they are in it.
 
     Parameters
     ----------
