@@ -30,8 +30,8 @@ class TraceBackend(BaseTrace):  # type: ignore[misc]  # PyMC has no types
     are drawn, in whichever way sampling ends.
 
     Statistics that are Python objects, such as the warnings of NUTS, stay what they are in this
-    process. In the backend they are text, and missing where there is none. What a sampler leaves out
-    in a draw is missing in the backend, and zero for PyMC, as in its own trace.
+    process. In the backend they are text, and missing where there is none. What a sampler leaves
+    out in a draw is missing in the backend, and zero for PyMC, as in its own trace.
 
     Parameters
     ----------
