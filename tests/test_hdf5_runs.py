@@ -10,6 +10,7 @@ import pytest
 
 from drawstore import HDF5Backend, make_meta
 from drawstore.emcee import HDFBackend
+from drawstore.testing.handles import run_threads
 from hdf_files import made_up_states, save, wait_until
 from hdf_runs import META, check, draws_in, fill, stored
 from scripting import finish, run, start, wait_for
@@ -135,6 +136,52 @@ def test_chains_of_several_threads_arrive(path):
     assert [info.chains for info in HDF5Backend(path).get_runs()] == [dict.fromkeys(range(4), 1500)]
     for i in range(4):
         check(stored(path, i), 1500)
+
+
+def test_chains_are_closed_and_gone_on_with_while_others_are_written_and_read(path):
+    backend = HDF5Backend(path, flush_interval=0.001)
+    run = backend.init_run(META)
+    ended = []
+
+    def write(number):
+        try:
+            for first in range(0, 250, 50):
+                chain = run.init_chain(number, resume=True)
+                assert len(chain) == first
+                fill(chain, first, 50)
+                chain.close()
+        finally:
+            ended.append(number)
+
+    def read():
+        while len(ended) < 3:
+            backend.get_runs()
+            for chain in backend.get_run("ours").get_chains():
+                check(chain, len(chain))
+
+    run_threads(*(lambda number=number: write(number) for number in range(3)), read)
+    for number in range(3):
+        check(stored(path, number), 250)
+    assert not os.path.exists(f"{path}-redo")
+
+
+def test_an_old_handle_is_closed_again_when_the_chain_goes_on(path):
+    run = HDF5Backend(path, flush_interval=1000).init_run(META)
+    old, other = run.init_chain(0), run.init_chain(1)
+    fill(old, 0, 10)
+    old.close()
+    chain = run.init_chain(0, resume=True)
+    fill(chain, 10, 10)
+    old.close()
+    assert len(old) == len(chain) == 20
+    assert len(stored(path)) == 20  # in this process what waits is seen, too
+    chain.flush()
+    assert draws_in(path) == 20
+    chain.close()
+    fill(other, 0, 10)
+    other.close()
+    check(stored(path), 20)
+    check(stored(path, 1), 10)
 
 
 def test_the_end_of_the_process_delivers(path):

@@ -180,8 +180,10 @@ class Writer:
 
     def _let_go(self, pending: Pending) -> None:
         with _lock:
-            if self.chains.pop((pending.rid, pending.number), None) is None:
+            key = (pending.rid, pending.number)
+            if self.chains.get(key) is not pending:  # it was let go, and may have been begun again
                 return
+            del self.chains[key]
             pending.release()
             if not self.chains:
                 drain.forget(self)
