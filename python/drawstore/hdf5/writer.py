@@ -31,7 +31,7 @@ __all__ = ["CLOSE_WAIT", "Writer", "chain_group", "find_pending", "find_writer",
 logger = logging.getLogger("drawstore")
 
 _BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
-_BACKLOG_BYTES = 256 * 2**20  # from here on the sampler waits for a disk that is slower than it
+_BACKLOG_BYTES = 64 * 2**20  # from here on the sampler waits for a disk that is slower than it
 _BACKLOG_WAIT = 2.0
 CLOSE_WAIT = 60.0  # seconds that closing a chain waits for who holds the file
 _RETRY = 1.0
