@@ -348,8 +348,9 @@ TEST_CASE("the draws of many small chains take little space") {
     meta.variables.resize(1000);
     for (std::size_t i = 0; i < 1000; ++i) meta.variables[i].name = "v" + std::to_string(i);
     const auto run = backend.init_run(meta);
+    const double value = 1.5;
     std::vector<drawstore::NamedValue> draw;
-    for (const Variable& variable : run->meta().variables) draw.emplace_back(variable.name, 1.5);
+    for (const Variable& variable : run->meta().variables) draw.emplace_back(variable.name, value);
     for (std::uint32_t number = 0; number < 4; ++number) {
         const auto chain = run->init_chain(number);
         for (int i = 0; i < 10; ++i) chain->append(draw);
