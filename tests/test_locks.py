@@ -73,6 +73,18 @@ def test_a_reader_that_holds_the_file_does_not_stop_the_sampler(backend):
     np.testing.assert_array_equal(steps(backend.filename), np.arange(50))
 
 
+def test_the_file_is_not_given_out_without_the_newest_steps(backend, monkeypatch):
+    monkeypatch.setattr("drawstore.emcee.hdf.PATIENCE", 0.05)
+    process = start(HOLD, backend.filename, "r")
+    wait_for(process, "held")
+    save(backend, 10, 50)
+    with pytest.raises(BlockingIOError, match="locked by another program"):
+        backend.open()
+    finish(process)
+    with backend.open() as file:
+        assert len(file["mcmc/chain"]) == 50
+
+
 def test_a_second_writer_is_told_who_writes(tmp_path):
     process = start(WRITE, tmp_path / "a.h5")
     wait_for(process, "written")

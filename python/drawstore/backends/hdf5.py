@@ -14,6 +14,7 @@ import h5py
 from drawstore import _core
 from drawstore.groups import from_npz, to_npz_bytes
 from drawstore.hdf5.chain import HDF5Chain
+from drawstore.hdf5.delivery import EXIT_WAIT
 from drawstore.hdf5.errors import locked
 from drawstore.hdf5.pending import Pending, Segment
 from drawstore.hdf5.runs import (
@@ -29,7 +30,7 @@ from drawstore.hdf5.runs import (
     stored_runs,
 )
 from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
-from drawstore.hdf5.writer import CLOSE_WAIT, Writer, find_pending, find_writer, start_chain
+from drawstore.hdf5.writer import Writer, find_pending, find_writer, start_chain
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta
 
@@ -167,7 +168,7 @@ class HDF5Backend(Backend):
     def _close_chains(self, which: Callable[[Pending], bool]) -> None:
         for pending in [pending for pending in self._begun if which(pending)]:
             if found := find_pending(self.filename, pending.rid, pending.number):
-                found[0].close(found[1], CLOSE_WAIT)
+                found[0].close(found[1], EXIT_WAIT)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_begun"}

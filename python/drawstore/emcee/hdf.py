@@ -19,7 +19,8 @@ from drawstore.hdf5.store_file import PATIENCE, store_file
 from .base import BaseBackend, nothing_stored
 from .blobs import decode_dicts, layout_of
 from .layout import Stored, create_group, emcee_group, holds_only, read_steps
-from .run import Run, find_run, start_run
+from .live import find_run, start_run
+from .run import Run
 from .steps import step_count
 
 __all__ = ["HDFBackend"]
@@ -213,12 +214,14 @@ class HDFBackend(BaseBackend):
         ------
         RuntimeError
             For a mode that writes, where the backend is read-only.
+        BlockingIOError
+            Where another program holds the file, so that the newest steps are not in it.
         """
         if mode != "r":
             self._check_writable()
         run = self._live()
-        if run is not None:
-            run.deliver(PATIENCE)
+        if run is not None and not run.deliver(PATIENCE):
+            raise locked(os.fspath(self.filename), PATIENCE)
         file = store_file(self.filename).open(mode)
         if self.name in file and "chain" in file[self.name]:
             self._learn(file[self.name]["chain"].dtype)

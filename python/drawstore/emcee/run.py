@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import functools
-import logging
 import math
-import os
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import h5py
 import numpy as np
@@ -19,30 +16,28 @@ from numpy.typing import DTypeLike, NDArray
 
 from drawstore import drain
 from drawstore._core import ChainBuffer, StepRecorder
+from drawstore.hdf5.delivery import EXIT_WAIT, Delivery
 from drawstore.hdf5.dtypes import as_texts
-from drawstore.hdf5.store_file import StoreFile, store_file
+from drawstore.hdf5.store_file import StoreFile
 
 from .blobs import BlobLayout, layout_of
 from .layout import Stored, append_steps, check_storable, emcee_group, read_steps
 
-__all__ = ["Run", "find_run", "start_run"]
+__all__ = ["Run"]
 
 _Variables = list[tuple[str, DTypeLike, tuple[int, ...]]]
-
-logger = logging.getLogger("drawstore")
 
 _BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
 _SEGMENT_BYTES = 2 * 2**20
 _BACKLOG_BYTES = 256 * 2**20  # from here on the sampler waits for a disk that is slower than it
 _STATE_BYTES = 2512
 _END_WAIT = 2.0  # seconds that the last announced step waits for a reader of the file
-_EXIT_WAIT = 60.0
-_RETRY = 1.0
 _BUSY = 0.02
+_RETRY = 1.0
 _IDLE = 1.0  # how often a run whose announced steps do not come asks whether anyone still holds it
 
 
-class Run:
+class Run(Delivery):
     """Steps of one run on their way into one group of one file.
 
     One thread saves steps; any thread may read, flush and close. `start_run` makes it.
@@ -61,7 +56,11 @@ class Run:
         Seconds after which a step is in the file at the latest.
     compression, compression_opts
         Of h5py.
+    forget : callable
+        Called with the run when it is finished.
     """
+
+    noun: ClassVar[str] = "steps"
 
     def __init__(
         self,
@@ -72,17 +71,18 @@ class Run:
         flush_interval: float,
         compression: Any,
         compression_opts: Any,
+        forget: Callable[[Run], None],
     ) -> None:
+        super().__init__(file.path)
         self.file = file
         self.name = name
         self.stored = stored
         self.blobs = blobs
         self._flush_interval = flush_interval
         self._compression = (compression, compression_opts)
-        self._pid = os.getpid()
+        self._forget = forget
         self.handles: weakref.WeakSet[Any] = weakref.WeakSet()
         self.finished = False
-        self._delivering = threading.RLock()  # one thread delivers at a time
         self._state = threading.Lock()  # what is delivered; held for moments
 
         walkers, ndim = stored.nwalkers, stored.ndim
@@ -115,7 +115,6 @@ class Run:
         self._announced = 0
         self._attempted = 0  # rows up to here may be in the file after an attempt that failed
         self._discarded = False
-        self._warned = ""
 
     # What the sampler calls.
 
@@ -229,25 +228,6 @@ class Run:
     def deliver(
         self, timeout: float = math.inf, cancelled: Callable[[], bool] | None = None
     ) -> bool:
-        """Write the steps that wait into the file; not those that come meanwhile.
-
-        Parameters
-        ----------
-        timeout : float
-            Seconds to wait for programs that have the file open.
-        cancelled : callable, optional
-            Ends the wait when it returns True.
-
-        Returns
-        -------
-        bool
-            Whether they are in the file.
-
-        Raises
-        ------
-        OSError
-            Where the file cannot be written; the steps stay in memory.
-        """
         end = len(self._ring)
         latest = time.monotonic() + timeout
         if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
@@ -341,10 +321,7 @@ class Run:
 
     def _let_go(self) -> None:
         drain.forget(self)
-        with _runs_lock:
-            key = (self.file.path, self.name)
-            if _runs.get(key) is self:
-                del _runs[key]
+        self._forget(self)
         self.file.release()
 
     def close(self, timeout: float) -> None:
@@ -363,12 +340,7 @@ class Run:
             self.discard()
             raise
         if not delivered:
-            waiting = len(self._ring) - self._delivered
-            raise TimeoutError(
-                f"{waiting} steps are not in {self.file.path!r} yet, because another program holds "
-                f"the file; waited {timeout:.1f} s. They are kept in memory: close the file there "
-                "and call close() again"
-            )
+            raise self.held(len(self._ring) - self._delivered, timeout)
         with self._delivering:
             with self._state:
                 if self.finished:
@@ -394,32 +366,21 @@ class Run:
     def drain(self, cancelled: Callable[[], bool]) -> float | None:
         if self.finished:
             return None
-        if not self._delivering.acquire(timeout=_BUSY):
-            return _BUSY
-        try:
-            if not self.deliver(cancelled=cancelled):
-                return _BUSY
-        except Exception as error:
-            if str(error) != self._warned:
-                self._warned = str(error)
-                logger.warning("steps wait in memory: %s", error)
-            return _RETRY
-        finally:
-            self._delivering.release()
-        self._warned = ""
+        again = self.try_to_deliver(cancelled)
+        if again is not None:
+            return again
         self._recorder.notify_at = 0  # the next step tells of itself; or was it saved just now?
         if len(self._ring) > self._delivered:
             return self._flush_interval
         return None if self.finished else _IDLE
 
     def finish(self) -> None:
-        if self.finished or self._pid != os.getpid():
+        if self.finished or self.is_of_a_parent:
             return
         try:
-            self.close(_EXIT_WAIT)
+            self.close(EXIT_WAIT)
         except Exception as error:
-            waiting = len(self._ring) - self._delivered
-            print(f"drawstore: the last {waiting} steps are lost: {error}", file=sys.stderr)
+            self.report_lost(len(self._ring) - self._delivered, error)
 
 
 def _draw_bytes(variables: _Variables) -> int:
@@ -436,59 +397,3 @@ def _keeper(
         objects[step] = as_texts(np.array(layout.encode(blobs), dtype=layout.dtype))
 
     return keep
-
-
-_runs: dict[tuple[str, str], Run] = {}
-_runs_lock = threading.RLock()
-
-
-def find_run(path: str, name: str) -> Run | None:
-    """Find the run that this process is writing to a group of a file, if there is one."""
-    return _runs.get((path, name))
-
-
-def start_run(
-    path: str,
-    name: str,
-    blobs: BlobLayout | None,
-    flush_interval: float,
-    compression: Any,
-    compression_opts: Any,
-) -> Run:
-    """Become the writer of a run, or find that this process is.
-
-    Raises
-    ------
-    BlockingIOError
-        Where another process is.
-    """
-    with _runs_lock:
-        file = store_file(path)
-        key = (file.path, name)
-        run = _runs.get(key)
-        if run is not None and not run.finished:
-            return run
-        file.acquire()
-        try:
-            with file.reading() as opened:
-                stored = Stored.of(emcee_group(opened, name))
-            layout = stored.blobs or (blobs if stored.iteration == 0 else None)
-            run = Run(file, name, stored, layout, flush_interval, compression, compression_opts)
-        except BaseException:
-            file.release()
-            raise
-        _runs[key] = run
-        drain.register(run)  # it holds the file, steps or not, until it is finished
-        return run
-
-
-def _forget_in_child() -> None:
-    global _runs_lock
-    for run in _runs.values():
-        run.finished = True
-    _runs.clear()
-    _runs_lock = threading.RLock()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)

@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from drawstore.interface import Chain
 from drawstore.meta import RunMeta
 
+from .delivery import EXIT_WAIT
 from .pending import Pending, Segment, Snapshot
 from .runs import Layout, missing_rows
 from .store_file import store_file
-from .writer import CLOSE_WAIT, Writer, chain_group, find_pending
+from .writer import Writer, chain_group, find_pending
 
 if TYPE_CHECKING:
     from drawstore.backends.hdf5 import HDF5Backend
@@ -111,7 +112,7 @@ class HDF5Chain(Chain):
             Where another program holds the file for a minute; the draws stay in memory.
         """
         if self._writer is not None and self._pending is not None and not self._is_forked():
-            self._writer.close(self._pending, CLOSE_WAIT)
+            self._writer.close(self._pending, EXIT_WAIT)
 
     def _is_forked(self) -> bool:
         return self._pending is not None and self._pending.forked

@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import functools
-import logging
 import math
 import os
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import h5py
 import numpy as np
 
 from drawstore import drain
 
+from .delivery import EXIT_WAIT, Delivery
 from .pending import Pending, Segment
 from .runs import find_run
 from .store_file import PATIENCE, StoreFile, store_file
@@ -26,16 +25,11 @@ if TYPE_CHECKING:
     from drawstore.interface import Chain
     from drawstore.meta import RunMeta
 
-__all__ = ["CLOSE_WAIT", "Writer", "chain_group", "find_pending", "find_writer", "start_chain"]
-
-logger = logging.getLogger("drawstore")
+__all__ = ["Writer", "chain_group", "find_pending", "find_writer", "start_chain"]
 
 _BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
 _BACKLOG_BYTES = 64 * 2**20  # from here on the sampler waits for a disk that is slower than it
 _BACKLOG_WAIT = 2.0
-CLOSE_WAIT = 60.0  # seconds that closing a chain waits for who holds the file
-_RETRY = 1.0
-_BUSY = 0.02
 _IDLE = 1.0  # how often it is asked whether anyone still holds a chain
 
 Key = tuple[str, int]
@@ -56,7 +50,7 @@ class ChainConflict(RuntimeError):
         self.pending = pending
 
 
-class Writer:
+class Writer(Delivery):
     """Delivers what waits for one file. `start_chain` makes it.
 
     Parameters
@@ -64,12 +58,12 @@ class Writer:
     file : StoreFile
     """
 
+    noun: ClassVar[str] = "draws"
+
     def __init__(self, file: StoreFile) -> None:
+        super().__init__(file.path)
         self.file = file
         self.chains: dict[Key, Pending] = {}
-        self._pid = os.getpid()
-        self._delivering = threading.RLock()  # one thread delivers at a time
-        self._warned = ""
 
     def appended(self, pending: Pending) -> None:
         """Act on draws that `Pending.append` told of."""
@@ -88,17 +82,10 @@ class Writer:
 
         Parameters
         ----------
-        timeout : float
-            Seconds to wait for programs that have the file open.
-        cancelled : callable, optional
-            Ends the wait when it returns True.
+        timeout, cancelled
+            As `Delivery.deliver` takes them.
         first : Pending, optional
             The chain whose conflict is raised, where there are several.
-
-        Returns
-        -------
-        bool
-            Whether they are in the file.
 
         Raises
         ------
@@ -170,12 +157,7 @@ class Writer:
         """
         pending.close()
         if not self.deliver_chain(pending, timeout):
-            waiting = len(pending) - pending.delivered
-            raise TimeoutError(
-                f"{waiting} draws are not in {self.file.path!r} yet, because another program holds "
-                f"the file; waited {timeout:.1f} s. They are kept in memory: close the file there "
-                "and call close() again"
-            )
+            raise self.held(len(pending) - pending.delivered, timeout)
         self._let_go(pending)
 
     def _let_go(self, pending: Pending) -> None:
@@ -193,19 +175,9 @@ class Writer:
     # What the background thread and the end of the process call.
 
     def drain(self, cancelled: Callable[[], bool]) -> float | None:
-        if not self._delivering.acquire(timeout=_BUSY):
-            return _BUSY
-        try:
-            if not self.deliver(cancelled=cancelled):
-                return _BUSY
-        except Exception as error:
-            if str(error) != self._warned:
-                self._warned = str(error)
-                logger.warning("draws wait in memory: %s", error)
-            return _RETRY
-        finally:
-            self._delivering.release()
-        self._warned = ""
+        again = self.try_to_deliver(cancelled)
+        if again is not None:
+            return again
         chains = list(self.chains.values())
         for pending in chains:
             pending.ask()
@@ -218,14 +190,13 @@ class Writer:
         return min(waiting) if waiting else _IDLE if self.chains else None
 
     def finish(self) -> None:
-        if self._pid != os.getpid():
+        if self.is_of_a_parent:
             return
         for pending in list(self.chains.values()):
             try:
-                self.close(pending, CLOSE_WAIT)
+                self.close(pending, EXIT_WAIT)
             except Exception as error:
-                waiting = len(pending) - pending.delivered
-                print(f"drawstore: the last {waiting} draws are lost: {error}", file=sys.stderr)
+                self.report_lost(len(pending) - pending.delivered, error)
 
 
 def _next_parts(ends: dict[Pending, int]) -> list[_Part]:
