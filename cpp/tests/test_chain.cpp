@@ -51,6 +51,13 @@ TEST_CASE("a run in memory gives back what it was given") {
     CHECK(r.at<float>(7).size() == 14);
     CHECK(r.at<float>(0).empty());
     CHECK(chain->get_draws("name", {41, 42, 1}).texts_at(0).at(0) == "draw 41");
+    const Chain::Row row = chain->get_draws_at(41);
+    CHECK(row.size() == 4);
+    CHECK(row.at("x").at<double>(0)[1] == 82.0);
+    CHECK(row.at("name").texts_at(0).at(0) == "draw 41");
+    CHECK(chain->get_stats_at(41, {"lp"}).at("lp").at<double>(0)[0] == -41.0);
+    CHECK_THROWS_AS((void)chain->get_draws_at(100), ValueError);
+    CHECK_THROWS_AS((void)chain->get_draws_at(1, {"lp"}), NameError);
     CHECK(chain->get_stats("tune").at<bool>(4)[0]);
     CHECK_FALSE(chain->get_stats("tune").is_missing(4));
 }

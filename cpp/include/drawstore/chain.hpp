@@ -3,8 +3,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -80,6 +84,12 @@ class Chain {
     Draws get_draws(std::string_view name, Slice slice = {}) const;
     Draws get_stats(std::string_view name, Slice slice = {}) const;
 
+    // One draw of some variables, or its stats; without names, of all. Throws ValueError where
+    // there is no such draw.
+    using Row = std::map<std::string, Draws, std::less<>>;
+    Row get_draws_at(std::uint64_t i, const std::vector<std::string_view>& names = {}) const;
+    Row get_stats_at(std::uint64_t i, const std::vector<std::string_view>& names = {}) const;
+
     // Which rows of a slice, which is within the chain, lack the stat of this field; none where no
     // row does.
     std::optional<std::vector<bool>> missing_rows(std::size_t field, Slice slice) const;
@@ -94,6 +104,9 @@ class Chain {
 
   private:
     Draws get_field(std::size_t field, Slice slice) const;
+    Row get_row(std::uint64_t i, std::span<const Variable> among,
+                std::vector<std::string_view> names,
+                Draws (Chain::*get)(std::string_view, Slice) const) const;
 
     const std::shared_ptr<const RunMeta> meta_;
     const std::uint32_t chain_number_;

@@ -200,4 +200,29 @@ Draws Chain::get_stats(std::string_view name, Slice slice) const {
     return get_field(layout_.find_stat(name), slice);
 }
 
+Chain::Row Chain::get_row(std::uint64_t i, std::span<const Variable> among,
+                          std::vector<std::string_view> names,
+                          Draws (Chain::*get)(std::string_view, Slice) const) const {
+    if (const std::uint64_t draws = size(); i >= draws) {
+        throw ValueError("the chain has " + std::to_string(draws) + " draws; there is no number " +
+                         std::to_string(i));
+    }
+    if (names.empty()) {
+        for (const Variable& variable : among) names.push_back(variable.name);
+    }
+    Row row;
+    for (const std::string_view name : names) {
+        row.emplace(name, (this->*get)(name, {i, i + 1, 1}));
+    }
+    return row;
+}
+
+Chain::Row Chain::get_draws_at(std::uint64_t i, const std::vector<std::string_view>& names) const {
+    return get_row(i, meta_->variables, names, &Chain::get_draws);
+}
+
+Chain::Row Chain::get_stats_at(std::uint64_t i, const std::vector<std::string_view>& names) const {
+    return get_row(i, meta_->sample_stats, names, &Chain::get_stats);
+}
+
 }  // namespace drawstore
