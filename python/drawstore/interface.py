@@ -6,8 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
+
+from .closing import Closing
 
 if TYPE_CHECKING:
     import numpy as np
@@ -63,25 +64,7 @@ class Group:
     attrs: dict[str, Any] = field(default_factory=dict)
 
 
-class _Closing:
-    """Closes what it is mixed into at the end of a ``with`` block."""
-
-    def close(self) -> None:
-        """Let go of what is open."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-class Chain(_Closing, ABC):
+class Chain(Closing, ABC):
     """A handle on one chain of a run.
 
     One thread appends at a time; any thread may read, at any time. Every error leaves the chain as
@@ -217,7 +200,7 @@ class Chain(_Closing, ABC):
         """Flush, and refuse further draws; reading goes on. Closing twice is fine."""
 
 
-class Run(_Closing, ABC):
+class Run(Closing, ABC):
     """A handle on one run."""
 
     @property
@@ -444,7 +427,7 @@ class Run(_Closing, ABC):
         add_groups(self, groups, dims or {}, coords or {})
 
 
-class Backend(_Closing, ABC):
+class Backend(Closing, ABC):
     """A place where runs are kept."""
 
     @abstractmethod

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from types import TracebackType
-from typing import Any, Self, SupportsIndex
+from typing import Any, SupportsIndex
 
 import emcee
 import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from drawstore.closing import Closing
 from drawstore.hdf5.errors import locked
 from drawstore.hdf5.store_file import PATIENCE, store_file
 
@@ -26,7 +26,7 @@ from .steps import step_count
 __all__ = ["HDFBackend"]
 
 
-class HDFBackend(BaseBackend):
+class HDFBackend(Closing, BaseBackend):
     """Keeps the chain in an HDF5 file, as `emcee.backends.HDFBackend` does.
 
     Steps gather in memory and are written in blocks by a background thread. All handles of a
@@ -188,17 +188,6 @@ class HDFBackend(BaseBackend):
         run = self._live()
         if run is not None:
             run.close(timeout)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # Reading.
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Any, Self, SupportsIndex
+from typing import Any, SupportsIndex
 
 import emcee
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from drawstore._core import fresh_rid
+from drawstore.closing import Closing
 from drawstore.dtypes import parse_dtype
 from drawstore.ensemble import RANDOM_STATE, ensemble_meta, is_ensemble, parameters
 from drawstore.interface import Backend as Store
@@ -25,7 +25,7 @@ from .steps import step_count
 __all__ = ["StoreBackend"]
 
 
-class StoreBackend(BaseBackend):
+class StoreBackend(Closing, BaseBackend):
     """Keeps the steps in a run of any store of drawstore: what ``Backend(store=...)`` makes.
 
     The run has one chain, number 0, with the variables ``coords``, ``log_prob`` and, where there
@@ -178,17 +178,6 @@ class StoreBackend(BaseBackend):
         if self._writer is not None:
             self._writer.close()
             self._writer = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        exception_type: type[BaseException] | None,
-        exception_value: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
 
     # Reading.
 
