@@ -8,8 +8,6 @@ PlainField::PlainField(const Column& column)
     : dtype_(reinterpret_cast<PyArray_Descr*>(column.dtype().ptr())),
       number_type_(dtype_->typeobj),
       bytes_(column.variable().row_bytes()),
-      extents_{},
-      ndim_(-1),
       kind_(column.variable().dtype.kind) {
     const auto& shape = column.variable().shape;
     if (shape.size() > max_ndim) return;
@@ -45,6 +43,12 @@ bool PlainField::store_number(PyObject* value, std::byte* target) const noexcept
         const double number = PyFloat_AS_DOUBLE(value);
         std::memcpy(target, &number, sizeof number);
         return true;
+    }
+    if (kind_ == Kind::Int64 && PyLong_CheckExact(value)) {
+        int overflow = 0;
+        const long long number = PyLong_AsLongLongAndOverflow(value, &overflow);
+        std::memcpy(target, &number, sizeof number);
+        return overflow == 0;
     }
     if (kind_ == Kind::Bool && PyBool_Check(value)) {
         *target = std::byte{value == Py_True};

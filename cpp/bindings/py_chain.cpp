@@ -17,8 +17,10 @@ PyChain::PyChain(std::shared_ptr<Chain> chain, py::object origin)
             field.rigid.emplace(variable);
         }
         fields_.push_back(std::move(field));
-        if (!layout_.any_ragged()) plain_fields_.emplace_back(*fields_.back().rigid);
+        const std::optional<Column>& rigid = fields_.back().rigid;
+        plain_fields_.push_back(rigid ? PlainField(*rigid) : PlainField());
     }
+    items_.resize(plain_fields_.size() + 1);
 }
 
 std::size_t PyChain::find(Part part, std::string_view name) const {
@@ -27,54 +29,65 @@ std::size_t PyChain::find(Part part, std::string_view name) const {
 
 // Appending.
 
+namespace {
+
+bool is_same_text(PyObject* a, PyObject* b) noexcept {
+    if (a == b) return true;
+    if (!PyUnicode_CheckExact(a) || PyUnicode_GET_LENGTH(a) != PyUnicode_GET_LENGTH(b) ||
+        PyUnicode_KIND(a) != PyUnicode_KIND(b)) {
+        return false;
+    }
+    const auto bytes = static_cast<std::size_t>(PyUnicode_GET_LENGTH(a) * PyUnicode_KIND(a));
+    return std::memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b), bytes) == 0;
+}
+
+}  // namespace
+
 // Stores the values of an exact dict that has the keys of `order` in their order, where none needs
 // a conversion. No Python code runs here, so the dict cannot change meanwhile.
+//
+// With hundreds of variables it is not the copying that takes the time but the waiting for memory:
+// a draw's keys, arrays, extents and data are thousands of cache lines. So each is asked for while
+// the one before is worked on.
 bool PyChain::store_plain(PyObject* draw, const Order& order, std::size_t count,
-                          const Rows::Slots& slots) const noexcept {
+                          const Rows::Slots& slots) noexcept {
     if (!PyDict_CheckExact(draw) || order.size() != count ||
         static_cast<std::size_t>(PyDict_GET_SIZE(draw)) != count) {
         return false;
     }
     Py_ssize_t position = 0;
-    PyObject* key = nullptr;
-    PyObject* value = nullptr;
-    for (std::size_t k = 0; k < count && PyDict_Next(draw, &position, &key, &value); ++k) {
+    Item* item = items_.data();
+    while (PyDict_Next(draw, &position, &item->name, &item->value)) {
+        prefetch(item->name);
+        prefetch(reinterpret_cast<const std::byte*>(item->name) + sizeof(PyASCIIObject));
+        PlainField::prefetch_value(item->value);
+        ++item;
+    }
+    constexpr std::size_t ahead = 8;
+    for (std::size_t k = 0; k < std::min(count, ahead); ++k) {
+        plain_fields_[order[k].field].prefetch_data(items_[k].value);
+    }
+    for (std::size_t k = 0; k < count; ++k) {
+        if (k + ahead < count) {
+            plain_fields_[order[k + ahead].field].prefetch_data(items_[k + ahead].value);
+        }
         const Key& expected = order[k];
-        if (key != expected.name.ptr() &&
-            !(PyUnicode_CheckExact(key) && PyUnicode_Compare(key, expected.name.ptr()) == 0)) {
+        if (!is_same_text(items_[k].name, expected.name.ptr()) ||
+            !plain_fields_[expected.field].store(items_[k].value, slots.at(expected.field))) {
             return false;
         }
-        if (!plain_fields_[expected.field].store(value, slots.at(expected.field))) return false;
     }
     return true;
 }
 
-void PyChain::learn(PyObject* values, Order& order, Part part) const {
-    order = {};
-    if (!PyDict_CheckExact(values)) return;
-    Py_ssize_t position = 0;
-    PyObject* key = nullptr;
-    PyObject* value = nullptr;
-    while (PyDict_Next(values, &position, &key, &value)) {
-        if (!PyUnicode_CheckExact(key)) {
-            order = {};
-            return;
-        }
-        auto name = py::reinterpret_borrow<py::object>(key);
-        const std::size_t field = find(part, name.cast<std::string>());
-        order.push_back({std::move(name), field});
-    }
-}
-
 void PyChain::append(PyObject* draw, PyObject* stats) {
-    const std::size_t n_variables = layout_.n_variables();
     const std::size_t n_stats = layout_.n_stats();
     const bool has_stats = stats && stats != Py_None;
     Rows::Transaction transaction(chain_->rows());
     Rows::Slots slots;
     if (!layout_.any_ragged()) {
         slots = chain_->rows().room(1, {});
-        if (store_plain(draw, draw_order_, n_variables, slots) &&
+        if (store_plain(draw, draw_order_, layout_.n_variables(), slots) &&
             (n_stats == 0 ? !has_stats
                           : has_stats && store_plain(stats, stat_order_, n_stats, slots))) {
             if (n_stats > 0) {
@@ -88,15 +101,13 @@ void PyChain::append(PyObject* draw, PyObject* stats) {
     collect(draw, Part::Draws, values);
     if (has_stats) collect(stats, Part::Stats, values);
     append_any(values, layout_.any_ragged() ? nullptr : &slots);
-    if (!layout_.any_ragged()) {
-        learn(draw, draw_order_, Part::Draws);
-        if (has_stats && n_stats > 0) learn(stats, stat_order_, Part::Stats);
-    }
     transaction.commit();
 }
 
 // Puts the values of a mapping in the order of the fields.
-void PyChain::collect(const py::handle& values, Part part, std::vector<py::object>& ordered) const {
+void PyChain::collect(const py::handle& values, Part part, std::vector<py::object>& ordered) {
+    Order& known = part == Part::Draws ? draw_order_ : stat_order_;
+    if (collect_known(values.ptr(), part, known, ordered)) return;
     py::dict dict;
     if (PyDict_Check(values.ptr())) {
         dict = py::reinterpret_borrow<py::dict>(values);
@@ -106,17 +117,43 @@ void PyChain::collect(const py::handle& values, Part part, std::vector<py::objec
     } else if (PyDict_Update(dict.ptr(), values.ptr()) < 0) {
         throw py::error_already_set();
     }
+    Order order;
+    bool only_text = true;
     for (const auto& [key, value] : dict) {
         if (!PyUnicode_Check(key.ptr())) {
             throw TypeError("names are text, got " + py::repr(key).cast<std::string>());
         }
         const std::size_t field = find(part, key.cast<std::string>());
+        only_text = only_text && PyUnicode_CheckExact(key.ptr());
+        order.push_back({py::reinterpret_borrow<py::object>(key), field});
         if (part == Part::Stats && value.is_none()) continue;
         ordered[field] = py::reinterpret_borrow<py::object>(value);
     }
     for (std::size_t f = 0; part == Part::Draws && f < layout_.n_variables(); ++f) {
         if (!ordered[f]) throw ValueError("no value for " + fields_[f].variable().describe());
     }
+    if (only_text) known = std::move(order);
+}
+
+// The same for an exact dict that has the keys of the last one in their order. False for others;
+// some values may be in `ordered` then.
+bool PyChain::collect_known(PyObject* values, Part part, const Order& order,
+                            std::vector<py::object>& ordered) {
+    if (!PyDict_CheckExact(values) ||
+        static_cast<std::size_t>(PyDict_GET_SIZE(values)) != order.size()) {
+        return false;
+    }
+    Py_ssize_t position = 0;
+    Item item;
+    for (const Key& expected : order) {
+        if (!PyDict_Next(values, &position, &item.name, &item.value) ||
+            !is_same_text(item.name, expected.name.ptr())) {
+            return false;
+        }
+        if (part == Part::Stats && item.value == Py_None) continue;
+        ordered[expected.field] = py::reinterpret_borrow<py::object>(item.value);
+    }
+    return true;
 }
 
 std::optional<py::array_t<bool>> flat_mask(const py::object& values) {
@@ -165,7 +202,9 @@ void PyChain::append_any(const std::vector<py::object>& values, const Rows::Slot
         if (fields_[f].ragged) {
             if (is_there[f]) encode(fields_[f].variable(), taken[f].value, slots.at(f));
         } else if (is_there[f]) {
-            fields_[f].rigid->store(values[f].ptr(), slots.at(f));
+            if (!plain_fields_[f].store(values[f].ptr(), slots.at(f))) {
+                fields_[f].rigid->store(values[f].ptr(), slots.at(f));
+            }
         } else {
             fill_missing(fields_[f].variable(), slots.at(f));
         }

@@ -49,10 +49,17 @@ class PyChain {
     };
     using Order = std::vector<Key>;
 
+    // What a mapping has, borrowed for as long as it is worked on.
+    struct Item {
+        PyObject* name;
+        PyObject* value;
+    };
+
     bool store_plain(PyObject* draw, const Order& order, std::size_t count,
-                     const Rows::Slots& slots) const noexcept;
-    void learn(PyObject* values, Order& order, Part part) const;
-    void collect(const py::handle& values, Part part, std::vector<py::object>& ordered) const;
+                     const Rows::Slots& slots) noexcept;
+    void collect(const py::handle& values, Part part, std::vector<py::object>& ordered);
+    static bool collect_known(PyObject* values, Part part, const Order& order,
+                              std::vector<py::object>& ordered);
     struct Values;
     Values convert(std::size_t field, const py::object& given, py::ssize_t n) const;
     std::uint64_t store_block(const std::vector<Values>& values, std::uint64_t done,
@@ -67,7 +74,8 @@ class PyChain {
     py::object origin_;
     const Layout& layout_;
     std::vector<Field> fields_;
-    std::vector<PlainField> plain_fields_;  // by field, where none is ragged
+    std::vector<PlainField> plain_fields_;  // by field
+    std::vector<Item> items_;               // of the mapping at hand
     Order draw_order_;
     Order stat_order_;
 };

@@ -179,8 +179,7 @@ class _ChainTrace(BaseTrace):  # type: ignore[misc]  # PyMC has no types
         values = dict(zip(self.varnames, self.fn(*draw.values()), strict=True))
         row: dict[str, Any] = {"in_warmup": in_warmup}
         for names, sampler in zip(self._stats, stats, strict=False):
-            for name, value in sampler.items():
-                row[names[name]] = value
+            row |= {names[name]: value for name, value in sampler.items()}
         for name, kept in self._objects.items():
             value = row.pop(name, None)
             if value is not None:
