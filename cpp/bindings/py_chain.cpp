@@ -31,6 +31,33 @@ std::size_t PyChain::find(Part part, std::string_view name) const {
 
 namespace {
 
+template <class Word>
+bool is_same_word(const char* a, const char* b) noexcept {
+    Word left;
+    Word right;
+    std::memcpy(&left, a, sizeof left);
+    std::memcpy(&right, b, sizeof right);
+    return left == right;
+}
+
+// What memcmp says of short texts, without a call.
+bool is_same(const char* a, const char* b, std::size_t n) noexcept {
+    if (n >= 8) {
+        for (std::size_t i = 0; i + 8 < n; i += 8) {
+            if (!is_same_word<std::uint64_t>(a + i, b + i)) return false;
+        }
+        return is_same_word<std::uint64_t>(a + n - 8, b + n - 8);
+    }
+    if (n >= 4) {
+        return is_same_word<std::uint32_t>(a, b) &&
+               is_same_word<std::uint32_t>(a + n - 4, b + n - 4);
+    }
+    for (std::size_t i = 0; i < n; ++i) {
+        if (a[i] != b[i]) return false;
+    }
+    return true;
+}
+
 bool is_same_text(PyObject* a, PyObject* b) noexcept {
     if (a == b) return true;
     if (!PyUnicode_CheckExact(a) || PyUnicode_GET_LENGTH(a) != PyUnicode_GET_LENGTH(b) ||
@@ -38,7 +65,8 @@ bool is_same_text(PyObject* a, PyObject* b) noexcept {
         return false;
     }
     const auto bytes = static_cast<std::size_t>(PyUnicode_GET_LENGTH(a) * PyUnicode_KIND(a));
-    return std::memcmp(PyUnicode_DATA(a), PyUnicode_DATA(b), bytes) == 0;
+    return is_same(static_cast<const char*>(PyUnicode_DATA(a)),
+                   static_cast<const char*>(PyUnicode_DATA(b)), bytes);
 }
 
 }  // namespace
