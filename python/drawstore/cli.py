@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib.metadata
 import io
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -33,8 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="replace")  # a terminal may know no "±"
     options = _parser().parse_args(arguments)
     try:
-        return _demo(options)
-    except OSError as error:
+        return int(options.command(options))
+    except BrokenPipeError:
+        # Who reads has seen enough. Nothing is left to be flushed at the end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except (OSError, ValueError) as error:
         print(f"drawstore: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -62,7 +67,52 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="where the file and the pictures go (default: a new folder, demo-out)",
     )
+    demo.set_defaults(command=_demo)
+    show = commands.add_parser(
+        "show",
+        help="list the runs and chains of a store, who writes them, and what waits beside it",
+        description="List the runs and chains of a directory or an HDF5 file, who writes them, and "
+        "what waits beside it. Nothing is changed.",
+    )
+    show.add_argument("path", type=Path, metavar="PATH")
+    show.set_defaults(command=_show)
+    recover = commands.add_parser(
+        "recover",
+        help="put a store right after a crash, and read all of it",
+        description="Finish what a process that died left half done, which opening the store does "
+        "by itself, too; then read every draw, and name those that are damaged. The exit code is 0 "
+        "where nothing is.",
+    )
+    recover.add_argument("path", type=Path, metavar="PATH")
+    recover.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and change nothing"
+    )
+    recover.add_argument(
+        "--to",
+        type=Path,
+        metavar="DIR",
+        help="copy what is intact into a new directory of runs",
+    )
+    recover.set_defaults(command=_recover)
     return parser
+
+
+def _show(options: argparse.Namespace) -> int:
+    from drawstore.recovery.show import describe
+
+    for line in describe(str(options.path)):
+        print(line)
+    return 0
+
+
+def _recover(options: argparse.Namespace) -> int:
+    from drawstore.recovery import recover
+
+    is_intact = True
+    for line in recover(str(options.path), dry_run=options.dry_run, to=options.to):
+        is_intact = is_intact and not line.is_damage
+        print(line)
+    return 0 if is_intact else 1
 
 
 def _steps(text: str) -> int:

@@ -1,0 +1,107 @@
+"""What `drawstore show` and `drawstore recover` do."""
+
+from __future__ import annotations
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from drawstore.backends.core import FileBackend
+from drawstore.hdf5.redo import left_behind
+from drawstore.hdf5.store_file import store_file
+from drawstore.opening import open as open_store
+
+from .salvage import salvage
+from .show import runs_at
+
+__all__ = ["Line", "recover"]
+
+
+@dataclass(frozen=True)
+class Line:
+    """Something to be said about a store.
+
+    Attributes
+    ----------
+    text : str
+    is_damage : bool
+    """
+
+    text: str
+    is_damage: bool = False
+
+    def __str__(self) -> str:
+        return self.text
+
+
+def recover(
+    path: str, *, dry_run: bool = False, to: str | os.PathLike[str] | None = None
+) -> Iterator[Line]:
+    """Put a store right, and read all of it.
+
+    Parameters
+    ----------
+    path : str
+        A directory or an HDF5 file.
+    dry_run : bool
+        Say what would be done, and change nothing.
+    to : path-like, optional
+        A new directory, for a copy of what is intact.
+
+    Yields
+    ------
+    Line
+    """
+    if to is not None and os.path.exists(to):
+        raise FileExistsError(f"{os.fspath(to)!r} is there already; name a new directory")
+    if not os.path.isdir(path):
+        if dry_run and left_behind(path):
+            yield Line("a process died while it changed the file; the change would be finished")
+            return  # until then nobody can read it
+        open_store(path)  # or says what is there instead
+        if not dry_run:
+            yield from _heal(path)
+    target = None if to is None or dry_run else FileBackend(to)
+    found = salvage(runs_at(path), target)
+    for (rid, number), draws in found.draws.items():
+        yield Line(f"run {rid!r}, chain {number}: {draws:,} draws are intact")
+    for damage in found.damages:
+        yield Line(f"damaged: {damage}", is_damage=True)
+    if to is not None and not dry_run:
+        yield Line(f"what is intact was copied to {os.fspath(to)!r}")
+
+
+def _heal(path: str) -> Iterator[Line]:
+    with _heard() as said:
+        file = store_file(path)
+        file.acquire()
+        file.release()
+    for text in said:
+        yield Line(text)
+
+
+@contextmanager
+def _heard() -> Iterator[list[str]]:
+    """Collect what the package logs and warns of."""
+    said: list[str] = []
+
+    class Collector(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            said.append(record.getMessage())
+
+    logger = logging.getLogger("drawstore")
+    collector = Collector()
+    level = logger.level
+    logger.addHandler(collector)
+    logger.setLevel(logging.INFO)
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            yield said
+        said.extend(str(warning.message) for warning in caught)
+    finally:
+        logger.setLevel(level)
+        logger.removeHandler(collector)

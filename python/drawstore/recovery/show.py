@@ -1,0 +1,137 @@
+"""What is kept somewhere, in words."""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from drawstore.opening import open as open_store
+
+if TYPE_CHECKING:
+    from drawstore.interface import Backend, Run
+
+__all__ = ["describe", "runs_at", "size_text"]
+
+_HOLDER = struct.Struct("<qH")  # process id, length of the host's name
+_HOLDER_OF_DRAWS, _HOLDER_OF_REDO = 512, 0  # where it is in a file
+
+
+def runs_at(path: str) -> Iterator[tuple[str, Callable[[], Run]]]:
+    """Give the names of the runs at a place, and what opens each: also of damaged ones."""
+    backend = open_store(path)
+    if os.path.isdir(path):
+        for name in sorted(os.listdir(path)):
+            if os.path.exists(os.path.join(path, name, "run.meta")) and not name.startswith("."):
+                rid = "" if name == "%" else unquote(name)
+                yield rid, partial(backend.get_run, rid)
+    else:
+        for info in backend.get_runs():
+            yield info.rid, partial(backend.get_run, info.rid)
+
+
+def describe(path: str) -> Iterator[str]:
+    """Say what is kept at a place: runs, chains, who writes them, what waits beside them."""
+    backend = open_store(path)
+    yield f"{path}: {_kind(backend)}"
+    yield from _beside(path)
+    for name, open_run in runs_at(path):
+        try:
+            yield from _run(path, open_run())
+        except (OSError, RuntimeError, ValueError, KeyError) as error:
+            yield f"  run {name!r}: cannot be read: {error}"
+
+
+def _kind(backend: Backend) -> str:
+    kinds = {
+        "FileBackend": "a directory of runs, each chain a file",
+        "HDF5Backend": "runs in an HDF5 file",
+        "EmceeFile": "an HDF5 file of emcee",
+        "SeveralKinds": "an HDF5 file with runs, and with groups of emcee",
+    }
+    return kinds[type(backend).__name__]
+
+
+def _run(path: str, run: Run) -> Iterator[str]:
+    made = run.created_at.strftime("%Y-%m-%d %H:%M UTC")
+    yield f"  run {run.rid!r}, made {made}, {size_text(run.size)}"
+    lengths: dict[int, int] = {}
+    for chain in run.get_chains():
+        lengths[chain.chain_number] = len(chain)
+    if len(set(lengths.values())) == 1 and len(lengths) > 8:  # the walkers of an ensemble
+        yield f"    {len(lengths)} chains of {lengths[0]:,} draws"
+        return
+    for number, draws in lengths.items():
+        yield f"    chain {number}: {draws:,} draws{_writer_of_chain(path, run.rid, number)}"
+
+
+def _writer_of_chain(path: str, rid: str, number: int) -> str:
+    if not os.path.isdir(path):
+        return ""
+    from drawstore._core import run_folder
+
+    holder = _holder(os.path.join(run_folder(path, rid), f"chain-{number}.draws"), _HOLDER_OF_DRAWS)
+    return f", last written by {holder}" if holder else ""
+
+
+def _beside(path: str) -> Iterator[str]:
+    if os.path.isdir(path):
+        return
+    folder, name = os.path.split(path)
+    for other in sorted(os.listdir(folder or ".")):
+        if other.startswith(name + "-"):
+            beside = os.path.join(folder, other)
+            what = other[len(name) + 1 :]
+            yield f"  beside it: {other}, {size_text(os.path.getsize(beside))}, {_what(what)}"
+    if holder := _holder(path + "-redo", _HOLDER_OF_REDO):
+        yield f"  being written by {holder}"
+
+
+def _what(suffix: str) -> str:
+    if "set-aside" in suffix:
+        return "set aside, because it does not belong to this file as it is; nothing reads it"
+    if suffix == "journal":
+        return "the journal: draws on their way into the file"
+    if suffix == "redo":
+        return "held by who writes to the file; or left by one that died"
+    return "not ours"
+
+
+def _holder(path: str, at: int) -> str:
+    """Name the process that a file tells of, and whether it lives."""
+    try:
+        with open(path, "rb") as file:
+            file.seek(at)
+            pid, length = _HOLDER.unpack(file.read(_HOLDER.size))
+            host = file.read(length).decode(errors="replace")
+    except (OSError, struct.error):
+        return ""
+    if pid <= 0:
+        return ""
+    return f"process {pid} on {host}" + ("" if _lives(pid, host) else ", which has ended")
+
+
+def _lives(pid: int, host: str) -> bool:
+    if host != socket.gethostname():
+        return True  # as far as can be seen from here
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
+
+
+def size_text(size: int) -> str:
+    """Give a number of bytes in words."""
+    value = float(size)
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if value < 1000 or unit == "GB":
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    raise AssertionError("the last unit takes all")
