@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -105,6 +107,44 @@ def saving(
 @pytest.mark.parametrize("name", ["drawstore", "emcee", "memcpy"])
 def bench_saving(benchmark: Any, saving: dict[str, _Measured], what: str, name: str) -> None:
     work, paired = saving[what]
+    replay.show(benchmark, paired, name, work)
+
+
+@pytest.fixture(scope="module")
+def one_step(path: Callable[[], Path], n: int, rounds: int, table: Table) -> _Measured:
+    states = made_up_states(_SHAPE)
+    accepted = np.ones(_SHAPE[0], dtype=bool)
+
+    def median_step(make: Callable[[], Any]) -> Contender:
+        def run() -> float:
+            backend = make()
+            backend.reset(*_SHAPE)
+            backend.grow(n + 1, None)  # the last announced step would complete the file
+            save_step, clock, seconds = backend.save_step, time.perf_counter, []
+            for state in itertools.islice(itertools.cycle(states), n):
+                start = clock()
+                save_step(state, accepted)
+                seconds.append(clock() - start)
+            if isinstance(backend, drawstore.emcee.HDFBackend):
+                backend.close()
+            return statistics.median(seconds)
+
+        return run
+
+    contenders = {
+        "drawstore": median_step(lambda: drawstore.emcee.HDFBackend(path())),
+        "memory": median_step(drawstore.emcee.Backend),
+        "memcpy": memcpy(draw_bytes(n, _SHAPE)),
+    }
+    paired = measure(contenders, rounds).scaled(memcpy=1 / n)
+    work = f"median `save_step` of {_SHAPE[0]} × {_SHAPE[1]}, journal and HDF5"
+    table.slower(work, "`drawstore.emcee.Backend`, in memory", paired, "memory", 3.0)
+    return work, paired
+
+
+@pytest.mark.parametrize("name", ["drawstore", "memory", "memcpy"])
+def bench_one_step(benchmark: Any, one_step: _Measured, name: str) -> None:
+    work, paired = one_step
     replay.show(benchmark, paired, name, work)
 
 
