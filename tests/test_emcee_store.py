@@ -348,6 +348,16 @@ class TestErrors:
         assert mine.store == "here"
         compare_runs(mine)
 
+    def test_subclass_without_one(self):
+        class Mine(Backend):
+            pass
+
+        with pytest.raises(TypeError, match="Mine is a Backend in memory; it takes no store"):
+            Mine(store=drawstore.MemoryBackend())
+
+    def test_no_store(self):
+        assert not isinstance(Backend(store=None), StoreBackend)
+
 
 class TestMetadata:
     def test_names_and_dims_are_kept(self, store):

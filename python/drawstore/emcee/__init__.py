@@ -17,10 +17,18 @@ except ImportError as error:
 
 from .hdf import HDFBackend
 from .memory import Backend
+from .resume import run
 from .store import StoreBackend
 from .temporary import TempHDFBackend
 
-__all__ = ["Backend", "HDFBackend", "StoreBackend", "TempHDFBackend", "get_test_backends"]
+__all__ = [
+    "Backend",
+    "HDFBackend",
+    "StoreBackend",
+    "TempHDFBackend",
+    "get_test_backends",
+    "run",
+]
 
 
 def get_test_backends() -> list[type]:

@@ -20,8 +20,8 @@ from .base import BaseBackend, nothing_stored
 from .blobs import decode_dicts, layout_of
 from .layout import Stored, create_group, emcee_group, holds_only, read_steps
 from .live import find_run, start_run
-from .run import Run
 from .steps import step_count
+from .writer import Run
 
 __all__ = ["HDFBackend"]
 

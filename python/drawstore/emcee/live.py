@@ -11,7 +11,7 @@ from drawstore.hdf5.store_file import store_file
 
 from .blobs import BlobLayout
 from .layout import Stored, emcee_group
-from .run import Run
+from .writer import Run
 
 __all__ = ["find_run", "start_run"]
 

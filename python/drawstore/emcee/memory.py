@@ -45,7 +45,9 @@ class Backend(BaseBackend):
     _assigned: dict[str, Any]  # arrays put in place of ours, until the next step is to be saved
     _recorder: StepRecorder
 
-    def __init__(self, dtype: DTypeLike | None = None) -> None:
+    def __init__(self, dtype: DTypeLike | None = None, *, store: None = None) -> None:
+        if store is not None:
+            raise TypeError(f"{type(self).__name__} is a Backend in memory; it takes no store")
         self._hold_nothing()
         self.initialized = False
         self.dtype = np.float64 if dtype is None else dtype
