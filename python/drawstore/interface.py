@@ -259,6 +259,13 @@ class Run(Closing, ABC):
     def _load_groups(self) -> dict[str, Group]:
         """Give the groups that were kept."""
 
+    def refresh(self) -> None:
+        """Look again at a run that another process writes.
+
+        `Chain.__len__` and what is read are always as of now; only what is kept from earlier reads
+        is forgotten here.
+        """
+
     def flush(self, sync: bool = False) -> None:
         """Flush the chains that this process writes."""
         for chain in self.get_chains():

@@ -117,6 +117,9 @@ class EmceeRun(Run):
         with self.group() as group:
             return run_size(group)
 
+    def refresh(self) -> None:
+        self._kept.clear()
+
     @contextmanager
     def group(self) -> Iterator[h5py.Group]:
         """Open the group."""

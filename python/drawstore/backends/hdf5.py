@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -127,9 +128,20 @@ class HDF5Backend(Backend):
             raise RuntimeError(f"run {rid!r} is being written: close its chains first, {numbers}")
         self._change(lambda file: delete_run(file, rid, self.filename))
 
-    def close(self) -> None:
-        """Close the chains that were begun through this object."""
-        self._close_chains(lambda pending: True)
+    def close(self, timeout: float = EXIT_WAIT) -> None:
+        """Close the chains that were begun through this object.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for another program that holds the file.
+
+        Raises
+        ------
+        TimeoutError
+            Where it was not free by then; the message says where the draws are kept.
+        """
+        self._close_chains(lambda pending: True, timeout)
 
     # How it is done.
 
@@ -165,10 +177,11 @@ class HDF5Backend(Backend):
         chains = [] if writer is None else list(writer.chains.values())
         return [pending for pending in chains if pending.rid == rid]
 
-    def _close_chains(self, which: Callable[[Pending], bool]) -> None:
+    def _close_chains(self, which: Callable[[Pending], bool], timeout: float) -> None:
+        latest = time.monotonic() + timeout
         for pending in [pending for pending in self._begun if which(pending)]:
             if found := find_pending(self.filename, pending.rid, pending.number):
-                found[0].close(found[1], EXIT_WAIT)
+                found[0].close(found[1], max(0.0, latest - time.monotonic()))
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_begun"}
@@ -240,8 +253,9 @@ class HDF5Run(Run):
         if writer := find_writer(self._backend.filename):
             writer.deliver()
 
-    def close(self) -> None:
-        self._backend._close_chains(lambda pending: pending.rid == self.rid)
+    def close(self, timeout: float = EXIT_WAIT) -> None:
+        """Close the chains of the run, as `HDF5Backend.close` does."""
+        self._backend._close_chains(lambda pending: pending.rid == self.rid, timeout)
 
     def _save_group(self, name: str, group: Group) -> None:
         data = to_npz_bytes(group)

@@ -103,16 +103,21 @@ class HDF5Chain(Chain):
         if self._writer is not None and self._pending is not None and not self._is_forked():
             self._writer.deliver_chain(self._pending)
 
-    def close(self) -> None:
+    def close(self, timeout: float = EXIT_WAIT) -> None:
         """Deliver all draws, and refuse further ones; reading goes on.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for another program that holds the file.
 
         Raises
         ------
         TimeoutError
-            Where another program holds the file for a minute; the draws stay in memory.
+            Where it was not free by then; the message says where the draws are kept.
         """
         if self._writer is not None and self._pending is not None and not self._is_forked():
-            self._writer.close(self._pending, EXIT_WAIT)
+            self._writer.close(self._pending, timeout)
 
     def _is_forked(self) -> bool:
         return self._pending is not None and self._pending.forked

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 from drawstore import _core
 from drawstore.backends.core import tuples_of
 
+from .binding import Binding
 from .columns import Block, expected_rows
 from .runs import Layout
 
@@ -71,8 +72,8 @@ class Pending:
     meta : RunMeta
     number : int
         Of the chain.
-    stored : int
-        Draws that the file has.
+    binding : Binding
+        Of the group of the chain, which tells how many draws it has.
     flush_interval : float
         Seconds after which a draw is in the file at the latest.
     compression, compression_opts
@@ -85,7 +86,7 @@ class Pending:
         self,
         meta: RunMeta,
         number: int,
-        stored: int,
+        binding: Binding,
         flush_interval: float,
         compression: Any,
         compression_opts: Any,
@@ -99,12 +100,13 @@ class Pending:
         self.closed = False
         self.forked = False
         self.announced = 0
-        self.delivered = stored
-        self.attempted = stored  # rows up to here may be in the file after an attempt that failed
+        self.binding = binding
+        self.delivered = binding.rows
+        self.attempted = binding.rows  # rows up to here may be in the file after an attempt that failed
         self._meta = meta
         self._compression = compression, compression_opts
         self._lock = threading.Lock()  # held for moments
-        self._segments = [Segment(meta, number, stored)]
+        self._segments = [Segment(meta, number, binding.rows)]
         self._current = self._segments[0].chain
         self._block_bytes = block_bytes
         self._due = 0  # rows until `append` tells of itself
@@ -211,12 +213,15 @@ class Pending:
     def write(self, group: Any, segment: Segment, start: int, stop: int, found: int) -> bool:
         """Write rows of a segment into the group of the chain, which has ``found`` rows.
 
+        What binds a journal to them changes with them.
+
         Returns
         -------
         bool
             False where another program has changed the chain.
         """
-        if found not in (start, self.attempted):
+        binding = Binding.of(group)
+        if found not in (start, self.attempted) or (binding and binding.id != self.binding.id):
             return False
         start, self.attempted = found, max(found, stop)
         if start >= stop:
@@ -227,6 +232,7 @@ class Pending:
         draws = {name: chain.get_draws(name, rows) for name in self.layout.variables}
         stats = {name: chain.get_stats(name, rows) for name in self.layout.stats}
         self.layout.append(group, block, draws, stats)
+        replace(self.binding, rows=stop).write(group)
         return True
 
     def confirm(self) -> None:

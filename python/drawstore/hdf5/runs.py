@@ -5,7 +5,7 @@
     drawstore                     attribute format
         <rid, percent-encoded>    attribute created_at: microseconds since 1970, UTC
             meta                  the RunMeta message, as bytes
-            chains/<number>       attribute draws
+            chains/<number>       attribute draws, and those of `binding`
                 variables/<i>     the i-th variable of the message: see `columns`
                 stats/<i>         the i-th sampler stat
                 missing           a bit for each stat, set in rows that lack it

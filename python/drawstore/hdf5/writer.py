@@ -16,6 +16,7 @@ import numpy as np
 
 from drawstore import drain
 
+from .binding import Binding
 from .delivery import EXIT_WAIT, Delivery
 from .pending import Pending, Segment
 from .runs import find_run
@@ -287,18 +288,17 @@ def start_chain(
             if not found[1].closed:
                 return _handle(*found, make_handle)
             found[0].close(found[1], PATIENCE)
-        stored = 0
+        binding = Binding.new()
 
         def begin(opened: h5py.File) -> None:
-            nonlocal stored
+            nonlocal binding
             chains = find_run(opened, meta.rid, file.path)["chains"]
             if str(number) not in chains:
-                stored = 0
                 chains.create_group(str(number)).attrs["draws"] = np.int64(0)
-                return
-            stored = int(chains[str(number)].attrs["draws"])
-            if not resume:
-                raise _exists(meta.rid, number, stored)
+            elif not resume:
+                raise _exists(meta.rid, number, int(chains[str(number)].attrs["draws"]))
+            group = chains[str(number)]
+            binding = Binding.begin(group, int(group.attrs["draws"]))
 
         try:
             file.acquire()
@@ -310,7 +310,7 @@ def start_chain(
                     f"{file.path!r} is locked by another program that has it open"
                 )
             pending = Pending(
-                meta, number, stored, flush_interval, compression, compression_opts, _BLOCK_BYTES
+                meta, number, binding, flush_interval, compression, compression_opts, _BLOCK_BYTES
             )
         except BaseException:
             file.release()

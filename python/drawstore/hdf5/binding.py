@@ -1,0 +1,76 @@
+"""What binds the rows of a journal to a group of an HDF5 file.
+
+Attributes of the group, changed in the same atomic change as its rows:
+
+- ``drawstore_id``: 16 random bytes, new when the group is made or begun anew
+- ``drawstore_rows``: rows of the group after our last change
+- ``drawstore_sum``: checksum of the last of them as a journal knows it, or 0
+
+A group that has other rows than that was changed by another program.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+
+__all__ = ["Binding"]
+
+_ID = "drawstore_id"
+_ROWS = "drawstore_rows"
+_SUM = "drawstore_sum"
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Which rows a group had after our last change.
+
+    Attributes
+    ----------
+    id : bytes
+        Of the run of rows.
+    rows : int
+        How many there were.
+    sum : int
+        Of the last one.
+    """
+
+    id: bytes
+    rows: int = 0
+    sum: int = 0
+
+    @classmethod
+    def new(cls, rows: int = 0) -> Binding:
+        """Make one with a fresh id, for a group that has so many rows."""
+        return cls(os.urandom(16), rows)
+
+    @classmethod
+    def of(cls, group: h5py.Group) -> Binding | None:
+        """Read it from a group, if that has one."""
+        attrs = group.attrs
+        if not {_ID, _ROWS, _SUM} <= attrs.keys():
+            return None
+        return cls(attrs[_ID].tobytes(), int(attrs[_ROWS]), int(attrs[_SUM]))
+
+    @classmethod
+    def begin(cls, group: h5py.Group, rows: int) -> Binding:
+        """Give the binding of a group that has ``rows`` rows, of which more will follow.
+
+        It is made anew, and written to the group, where there is none, or where another program
+        has changed the group: a journal from before does not fit it any more.
+        """
+        binding = cls.of(group)
+        if binding is None or binding.rows != rows:
+            binding = cls.new(rows)
+            binding.write(group)
+        return binding
+
+    def write(self, group: h5py.Group) -> None:
+        """Write it to a group."""
+        # In place: assigning would take new space in the file each time.
+        group.attrs.modify(_ID, np.frombuffer(self.id, dtype=np.uint8))
+        group.attrs.modify(_ROWS, np.uint64(self.rows))
+        group.attrs.modify(_SUM, np.uint64(self.sum))
