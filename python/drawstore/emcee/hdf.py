@@ -3,30 +3,29 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
-from collections.abc import Callable, Iterator
-from typing import Any, SupportsIndex
+from collections.abc import Iterator
+from typing import Any
 
-import emcee
 import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from drawstore.closing import Closing
 from drawstore.hdf5.errors import locked
 from drawstore.hdf5.store_file import PATIENCE, store_file
 
-from .base import BaseBackend, nothing_stored
-from .blobs import decode_dicts, layout_of
+from .base import nothing_stored
+from .blobs import layout_of
 from .layout import Stored, create_group, emcee_group, holds_only, read_steps
 from .live import find_run, start_run
-from .steps import step_count
+from .stored import StoredBackend, StoredSteps
 from .writer import Run
 
 __all__ = ["HDFBackend"]
 
 
-class HDFBackend(Closing, BaseBackend):
+class HDFBackend(StoredBackend):
     """Keeps the chain in an HDF5 file, as `emcee.backends.HDFBackend` does.
 
     Steps gather in memory and are written in blocks by a background thread. All handles of a
@@ -64,14 +63,13 @@ class HDFBackend(Closing, BaseBackend):
     ) -> None:
         if not flush_interval >= 0:
             raise ValueError(f"flush_interval is a number of seconds, got {flush_interval!r}")
+        super().__init__(dtype)
         self.filename = filename
         self.name = name
         self.read_only = read_only
         self.compression = compression
         self.compression_opts = compression_opts
         self.flush_interval = flush_interval
-        self.dtype_set = dtype is not None
-        self.dtype: Any = np.float64 if dtype is None else dtype
         self._run: Run | None = None
 
     # Writing.
@@ -108,30 +106,6 @@ class HDFBackend(Closing, BaseBackend):
                 replaces=lambda opened: holds_only(opened, self._group_path()),
             ):
                 raise locked(os.fspath(self.filename), PATIENCE)
-
-    def grow(self, ngrow: SupportsIndex, blobs: NDArray[Any] | None) -> None:
-        """Announce steps.
-
-        Parameters
-        ----------
-        ngrow : int
-            Steps that will be saved. When the last of them is, the file is complete.
-        blobs : ndarray, shape (nwalkers, ...), or None
-            Blobs of the current step; they fix the dtype and the shape of all.
-
-        Raises
-        ------
-        ValueError
-            Where blobs come and did not before, or the reverse, or have another shape.
-        TypeError
-            Where an HDF5 file cannot hold the blobs.
-        BlockingIOError
-            Where another process is writing to the file.
-        """
-        count = step_count(ngrow)
-        run = self._take(blobs)
-        run.announce(count)
-        run.finish_if_complete()
 
     def save_step(self, state: Any, accepted: NDArray[Any]) -> None:
         """Save one step.
@@ -238,124 +212,16 @@ class HDFBackend(Closing, BaseBackend):
         except FileNotFoundError:
             return False
 
-    def has_blobs(self) -> bool:
-        """Whether the steps have blobs."""
-        return self._layout() is not None
-
     @property
     def shape(self) -> tuple[int, int]:
         """The dimensions of the ensemble, ``(nwalkers, ndim)``."""
-        stored = self._stored()
+        run = self._live()
+        if run is not None:
+            stored = run.stored
+        else:
+            with self._group() as group:
+                stored = Stored.of(group)
         return stored.nwalkers, stored.ndim
-
-    @property
-    def nwalkers(self) -> int:
-        """The number of walkers."""
-        return self.shape[0]
-
-    @property
-    def ndim(self) -> int:
-        """The number of parameters."""
-        return self.shape[1]
-
-    @property
-    def iteration(self) -> int:
-        """The number of steps saved."""
-        run = self._live()
-        return self._stored().iteration if run is None else run.iteration
-
-    @property
-    def accepted(self) -> NDArray[Any]:
-        """Accepted proposals of each walker, shape (nwalkers,)."""
-        run = self._live()
-        return self._stored().accepted if run is None else run.accepted
-
-    @property
-    def random_state(self) -> list[Any] | None:
-        """State of the sampler's random numbers after the last step, or None."""
-        run = self._live()
-        return self._stored().random_state if run is None else run.random_state
-
-    @property
-    def chain(self) -> NDArray[Any]:
-        """Positions, shape (iteration, nwalkers, ndim)."""
-        return self._read("chain", 0, 1)
-
-    @property
-    def log_prob(self) -> NDArray[Any]:
-        """Log-probabilities, shape (iteration, nwalkers)."""
-        return self._read("log_prob", 0, 1)
-
-    @property
-    def blobs(self) -> NDArray[Any] | None:
-        """Blobs, shape (iteration, nwalkers, ...), or None."""
-        return self._read("blobs", 0, 1) if self.has_blobs() else None
-
-    def get_value(self, name: str, flat: bool = False, thin: int = 1, discard: int = 0) -> Any:
-        """Read the chain, the log-probabilities or the blobs.
-
-        Parameters
-        ----------
-        name : {"chain", "log_prob", "blobs"}
-            What to read.
-        flat : bool
-            Join steps and walkers into one axis.
-        thin, discard : int
-            Every how many-th step, and how many are left out at the start.
-
-        Returns
-        -------
-        ndarray, shape (steps, nwalkers, ...) or (steps * nwalkers, ...)
-            None for blobs where there are none.
-
-        Raises
-        ------
-        AttributeError
-            Where there are no steps.
-        """
-        if thin < 1:
-            raise ValueError(f"thin={thin}: every first, second, ... step can be had; at least 1")
-        if not self.initialized:
-            raise nothing_stored(self._whats_missing())
-        with self._steps() as (steps, has_blobs, read):
-            if steps <= 0:
-                raise nothing_stored()
-            if name == "blobs" and not has_blobs:
-                return None
-            start = discard + thin - 1
-            if start < 0:  # counted from the end, as slices do
-                start = max(0, start + steps)
-            values = read(name, start, thin)
-        if flat:
-            return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
-        return values
-
-    def get_last_sample(self) -> emcee.State:
-        """Give the most recent step.
-
-        Returns
-        -------
-        emcee.State
-            With dicts as blobs where the log-probability function returns dicts.
-
-        Raises
-        ------
-        AttributeError
-            Where there is no step yet.
-        """
-        last = (self.iteration if self.initialized else 0) - 1
-        blobs = self.get_blobs(discard=max(last, 0))
-        if blobs is not None:
-            blobs = blobs[0]
-            layout = self._layout()
-            if layout is not None and layout.dicts:
-                blobs = decode_dicts(blobs)
-        return emcee.State(
-            self.get_chain(discard=last)[0],
-            log_prob=self.get_log_prob(discard=last)[0],
-            blobs=blobs,
-            random_state=self.random_state,
-        )
 
     # How it is done.
 
@@ -407,11 +273,6 @@ class HDFBackend(Closing, BaseBackend):
         self._run = run
         self._learn(run.stored.dtype)
 
-    def _learn(self, dtype: np.dtype[Any]) -> None:
-        if not self.dtype_set:
-            self.dtype = dtype
-            self.dtype_set = True
-
     def _check_writable(self) -> None:
         if self.read_only:
             raise RuntimeError(
@@ -420,50 +281,36 @@ class HDFBackend(Closing, BaseBackend):
             )
 
     @contextlib.contextmanager
-    def _group(self) -> Iterator[h5py.Group]:
-        with store_file(self.filename).reading() as file:
-            yield emcee_group(file, self.name)
-
-    def _stored(self) -> Stored:
+    def _steps(self) -> Iterator[StoredSteps]:
         run = self._live()
         if run is not None:
-            return run.stored
-        with self._group() as group:
-            return Stored.of(group)
-
-    def _layout(self) -> Any:
-        run = self._live()
-        return self._stored().blobs if run is None else run.blobs
-
-    @contextlib.contextmanager
-    def _steps(self) -> Iterator[tuple[int, bool, Callable[[str, int, int], NDArray[Any]]]]:
-        """Give the number of steps, whether they have blobs, and what reads every n-th of them."""
-        run = self._live()
-        if run is not None:
-            yield run.iteration, run.blobs is not None, run.read
+            yield run.steps()
             return
         with self._group() as group:
-            steps = int(group.attrs["iteration"])
+            stored = Stored.of(group)
+            self._learn(stored.dtype)
+            yield StoredSteps(
+                stored.iteration,
+                stored.blobs,
+                functools.partial(read_steps, group, stop=stored.iteration),
+                lambda: stored.accepted,
+                lambda: stored.random_state,
+            )
 
-            def read(name: str, start: int, step: int) -> NDArray[Any]:
-                return read_steps(group, name, start, steps, step)
+    @contextlib.contextmanager
+    def _group(self) -> Iterator[h5py.Group]:
+        path = os.fspath(self.filename)
+        if not os.path.exists(path):
+            raise FileNotFoundError(f"there is no file {path!r}")
+        if os.path.getsize(path) == 0:
+            raise nothing_stored(f"{path!r} is empty")
+        with store_file(path).reading() as file:
+            yield emcee_group(file, self.name)
 
-            yield steps, bool(group.attrs["has_blobs"]), read
-
-    def _read(self, name: str, start: int, step: int) -> NDArray[Any]:
-        with self._steps() as (_, _, read):
-            return read(name, start, step)
-
-    def _whats_missing(self) -> str:
-        if not os.path.exists(self.filename):
-            return f"there is no file {os.fspath(self.filename)!r}"
-        if os.path.getsize(self.filename) == 0:
-            return f"{os.fspath(self.filename)!r} is empty"
-        try:
-            with self._group():
-                return ""
-        except KeyError as error:
-            return str(error.args[0])
+    def _announce(self, count: int, blobs: NDArray[Any] | None) -> None:
+        run = self._take(blobs)
+        run.announce(count)
+        run.finish_if_complete()
 
     # Pickles are passive handles: what is being written stays with who writes it.
 

@@ -205,8 +205,17 @@ def append_steps(
     _set_attribute(group.attrs, "iteration", stop)
 
 
-def read_steps(group: h5py.Group, key: str, start: int, stop: int, step: int) -> NDArray[Any]:
-    """Read steps of "chain", "log_prob" or "blobs"."""
+def read_steps(group: h5py.Group, key: str, start: int, step: int, stop: int) -> NDArray[Any]:
+    """Read every ``step``-th of the steps from ``start`` to ``stop``.
+
+    Parameters
+    ----------
+    group : h5py.Group
+        Of the run.
+    key : {"chain", "log_prob", "blobs"}
+        What to read of them.
+    start, step, stop : int
+    """
     rows = read_rows(group[key], start, stop, step)
     return from_file(rows, group[key].dtype.base) if key == "blobs" else rows
 

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from typing import Any, SupportsIndex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import emcee
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from drawstore._core import fresh_rid
-from drawstore.closing import Closing
 from drawstore.dtypes import parse_dtype
 from drawstore.ensemble import RANDOM_STATE, ensemble_meta, is_ensemble, parameters
 from drawstore.interface import Backend as Store
 from drawstore.interface import Chain, Run
 
-from .base import BaseBackend, nothing_stored
+from .base import nothing_stored
 from .blob_columns import declare, join, layout_in, split
-from .blobs import BlobLayout, decode_dicts, layout_of
-from .steps import step_count
+from .blobs import BlobLayout, layout_of
+from .stored import StoredBackend, StoredSteps
 
 __all__ = ["StoreBackend"]
 
 
-class StoreBackend(Closing, BaseBackend):
+class StoreBackend(StoredBackend):
     """Keeps the steps in a run of any store of drawstore: what ``Backend(store=...)`` makes.
 
     The run has one chain, number 0, with the variables ``coords``, ``log_prob`` and, where there
@@ -68,13 +67,12 @@ class StoreBackend(Closing, BaseBackend):
         dims: Mapping[str, Sequence[str]] | None = None,
         coords: Mapping[str, ArrayLike] | None = None,
     ) -> None:
+        super().__init__(dtype)
         self.store = store
         self.rid = rid or fresh_rid()
         self.parameter_names = parameter_names
         self.dims = dims or {}
         self.coords = coords or {}
-        self.dtype_set = dtype is not None
-        self.dtype: Any = np.float64 if dtype is None else dtype
         self._new: tuple[int, int] | None = None  # shape of a run that is to begin
         self._writer: Chain | None = None
         self._layout: BlobLayout | None = None
@@ -103,27 +101,6 @@ class StoreBackend(Closing, BaseBackend):
         if run is not None:
             self.store.delete_run(self.rid)
         self._new = shape
-
-    def grow(self, ngrow: SupportsIndex, blobs: NDArray[Any] | None) -> None:
-        """Announce steps.
-
-        Parameters
-        ----------
-        ngrow : int
-            Steps that will be saved.
-        blobs : ndarray, shape (nwalkers, ...), or None
-            Blobs of the current step; they fix the dtype and the shape of all.
-
-        Raises
-        ------
-        ValueError
-            Where blobs come and did not before, or the reverse, or have another shape.
-        TypeError
-            Where a store cannot keep the blobs.
-        """
-        count = step_count(ngrow)
-        chain = self._take(blobs)
-        chain.announce(len(chain) + count)
 
     def save_step(self, state: Any, accepted: NDArray[Any]) -> None:
         """Save one step.
@@ -208,104 +185,6 @@ class StoreBackend(Closing, BaseBackend):
         nwalkers, ndim = self.run.variables["coords"].shape
         return nwalkers, ndim
 
-    @property
-    def nwalkers(self) -> int:
-        """The number of walkers."""
-        return self.shape[0]
-
-    @property
-    def ndim(self) -> int:
-        """The number of parameters."""
-        return self.shape[1]
-
-    @property
-    def iteration(self) -> int:
-        """The number of steps saved."""
-        chain = self._chain()
-        return 0 if chain is None else len(chain)
-
-    @property
-    def accepted(self) -> NDArray[Any]:
-        """Accepted proposals of each walker, shape (nwalkers,)."""
-        chain = self._chain()
-        steps = 0 if chain is None else len(chain)
-        return np.zeros(self.nwalkers) if chain is None or not steps else _accepted_in(chain, steps)
-
-    @property
-    def random_state(self) -> Any:
-        """State of the sampler's random numbers after the last step, or None."""
-        chain = self._chain()
-        return _state_at(chain, -1) if chain is not None and len(chain) else None
-
-    def has_blobs(self) -> bool:
-        """Whether the steps have blobs."""
-        return self._blobs() is not None
-
-    def get_value(self, name: str, flat: bool = False, thin: int = 1, discard: int = 0) -> Any:
-        """Read the chain, the log-probabilities or the blobs.
-
-        Parameters
-        ----------
-        name : {"chain", "log_prob", "blobs"}
-            What to read.
-        flat : bool
-            Join steps and walkers into one axis.
-        thin, discard : int
-            Every how many-th step, and how many are left out at the start.
-
-        Returns
-        -------
-        ndarray, shape (steps, nwalkers, ...) or (steps * nwalkers, ...)
-            A copy. None for blobs where there are none.
-
-        Raises
-        ------
-        AttributeError
-            Where there are no steps.
-        """
-        if thin < 1:
-            raise ValueError(f"thin={thin}: every first, second, ... step can be had; at least 1")
-        chain = self._chain()
-        if chain is None or not len(chain):
-            raise nothing_stored()
-        steps = len(chain)
-        start = discard + thin - 1
-        if start < 0:  # counted from the end, as slices do
-            start = max(0, start + steps)
-        values = self._read(chain, name, slice(start, steps, thin))
-        if flat and values is not None:
-            return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
-        return values
-
-    def get_last_sample(self) -> emcee.State:
-        """Give the most recent step.
-
-        Returns
-        -------
-        emcee.State
-            With dicts as blobs where the log-probability function returns dicts.
-
-        Raises
-        ------
-        AttributeError
-            Where there is no step yet.
-        """
-        chain = self._chain()
-        if chain is None or not len(chain):
-            raise nothing_stored()
-        last = len(chain) - 1
-        row = slice(last, last + 1)
-        coords, log_prob = (self._read(chain, name, row)[0] for name in ("chain", "log_prob"))
-        blobs = self._read(chain, "blobs", row)
-        if blobs is not None:
-            blobs = blobs[0]
-        layout = self._blobs()
-        if layout is not None and layout.dicts:
-            blobs = decode_dicts(blobs)
-        return emcee.State(
-            coords, log_prob=log_prob, blobs=blobs, random_state=_state_at(chain, last)
-        )
-
     # How it is done.
 
     def _find(self) -> Run | None:
@@ -315,32 +194,49 @@ class StoreBackend(Closing, BaseBackend):
             return None
         if not is_ensemble(run):
             raise ValueError(f"run {self.rid!r} is not one of an ensemble: {list(run.variables)}")
-        if not self.dtype_set:
-            self.dtype = parse_dtype(run.variables["coords"].dtype)
+        self._learn(parse_dtype(run.variables["coords"].dtype))
         return run
 
-    def _chain(self) -> Chain | None:
-        """The steps, where there are any; those of another handle, or process, as of now."""
-        if self._writer is not None:
-            return self._writer
-        run = self._find()
-        if run is None and self._new is None:
-            raise nothing_stored(f"the store has no run {self.rid!r}")
-        chains = [] if run is None else run.get_chains()
-        return chains[0] if chains else None
+    @contextlib.contextmanager
+    def _steps(self) -> Iterator[StoredSteps]:
+        """Give the steps; those of another handle, or process, as of now."""
+        chain, layout = self._writer, self._layout
+        if chain is None:
+            run = self._find()
+            if run is None and self._new is None:
+                raise nothing_stored(f"the store has no run {self.rid!r}")
+            chains = [] if run is None else run.get_chains()
+            chain = chains[0] if chains else None
+            layout = None if run is None else _blobs_of(run)
+        if chain is None:
+            yield self._no_steps()
+            return
+        count = len(chain)
 
-    def _blobs(self) -> BlobLayout | None:
-        if self._writer is not None:
-            return self._layout
-        return None if self._new is not None else _blobs_of(self.run)
+        def read(name: str, start: int, step: int) -> NDArray[Any]:
+            slc = slice(start, count, step)
+            if name != "blobs":
+                return _own(chain.get_draws("coords" if name == "chain" else name, slc))
+            assert layout is not None
+            return join(layout, lambda part: _own(chain.get_draws(part, slc)))
 
-    def _read(self, chain: Chain, name: str, slc: slice) -> Any:
-        if name != "blobs":
-            return _own(chain.get_draws("coords" if name == "chain" else name, slc))
-        layout = self._blobs()
-        if layout is None:
-            return None
-        return join(layout, lambda part: _own(chain.get_draws(part, slc)))
+        yield StoredSteps(
+            count,
+            layout,
+            read,
+            lambda: _accepted_in(chain, count) if count else np.zeros(self.nwalkers),
+            lambda: _state_at(chain, count - 1) if count else None,
+        )
+
+    def _no_steps(self) -> StoredSteps:
+        def read(name: str, start: int, step: int) -> NDArray[Any]:
+            return np.empty((0, *self.shape) if name == "chain" else (0, self.nwalkers), self.dtype)
+
+        return StoredSteps(0, None, read, lambda: np.zeros(self.nwalkers), lambda: None)
+
+    def _announce(self, count: int, blobs: NDArray[Any] | None) -> None:
+        chain = self._take(blobs)
+        chain.announce(len(chain) + count)
 
     def _take(self, blobs: NDArray[Any] | None) -> Chain:
         """Become the writer of the run, whose next steps have such blobs."""

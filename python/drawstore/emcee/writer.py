@@ -22,6 +22,7 @@ from drawstore.hdf5.store_file import StoreFile
 
 from .blobs import BlobLayout, layout_of
 from .layout import Stored, append_steps, check_storable, emcee_group, read_steps
+from .stored import StoredSteps
 
 __all__ = ["Run"]
 
@@ -188,6 +189,12 @@ class Run(Delivery):
         state = self._recorder.random_state
         return list(state) if state is not None and len(state) else None
 
+    def steps(self) -> StoredSteps:
+        """Give the steps as they are now."""
+        return StoredSteps(
+            self.iteration, self.blobs, self.read, lambda: self.accepted, lambda: self.random_state
+        )
+
     def read(self, key: str, start: int, step: int) -> NDArray[Any]:
         """Read every ``step``-th step from ``start`` on, from the file and from the ring."""
         with self._state:
@@ -202,7 +209,7 @@ class Run(Delivery):
                 group = emcee_group(file, self.name, self.file.path)
                 if group.attrs["iteration"] < border:
                     raise self._conflict(group, border)
-                parts.append(read_steps(group, key, start, border, step))
+                parts.append(read_steps(group, key, start, step, border))
         following = range(start, max(start, base + stop), step)
         first = next((i for i in following if i >= border), None)
         if first is not None:
