@@ -102,7 +102,8 @@ class Pending:
         self.announced = 0
         self.binding = binding
         self.delivered = binding.rows
-        self.attempted = binding.rows  # rows up to here may be in the file after an attempt that failed
+        # Rows up to here may be in the file after an attempt that failed.
+        self.attempted = binding.rows
         self._meta = meta
         self._compression = compression, compression_opts
         self._lock = threading.Lock()  # held for moments
