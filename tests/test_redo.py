@@ -179,6 +179,20 @@ def test_a_replaced_file_is_kept(tmp_path, path):
         assert set(content(path)) == {"mine"}
 
 
+def test_a_change_that_was_done_is_forgotten_though_the_next_one_had_begun(path):
+    interrupted(path, write_more)
+    with open(redo_path(path), "rb") as file:
+        done = file.read()
+    after = content(path)
+    with open(path, "ab") as file:
+        file.write(b"x" * 8192)
+    with open(redo_path(path), "wb") as file:  # as a loss of power may bring it back
+        file.write(done)
+    assert content(path) == after
+    assert update(path, begin_anew)
+    assert not os.path.exists(redo_path(path) + ".set-aside")
+
+
 def test_a_change_of_a_file_that_is_gone_is_set_aside(path):
     interrupted(path, write_more)
     os.remove(path)
