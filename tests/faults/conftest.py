@@ -1,7 +1,9 @@
 """How many rounds, and what they share."""
 
+import os
 import random
 import shutil
+import subprocess
 import traceback
 
 import nursery as nurseries
@@ -54,7 +56,17 @@ def pytest_terminal_summary(terminalreporter, config):
 
 
 @pytest.fixture(scope="session")
-def nursery():
-    made = nurseries.Nursery(["workloads"])
+def shim(tmp_path_factory):
+    """The library that is preloaded into what is recorded."""
+    source = os.path.join(os.path.dirname(__file__), "shim.c")
+    library = tmp_path_factory.mktemp("shim") / "shim.so"
+    flags = ["-shared", "-fPIC", "-O2", "-Wall", "-Wextra", "-Werror"]
+    subprocess.run(["cc", *flags, "-o", library, source, "-ldl", "-lpthread"], check=True)
+    return str(library)
+
+
+@pytest.fixture(scope="session")
+def nursery(shim):
+    made = nurseries.Nursery(["workloads"], {"LD_PRELOAD": shim})
     yield made
     made.close()

@@ -1,5 +1,8 @@
 """What the processes do that are killed: they append numbered rows until they die."""
 
+import ctypes
+import os
+import random
 import time
 
 from stores import STORES
@@ -7,31 +10,98 @@ from stores import STORES
 MOST_BYTES = 50_000_000  # of a store, where the kill comes late
 
 
-def append_forever(name, path, ledger, width, pace=0.0, batch=1):
+class Shim:
+    """What shim.c adds to a process that was started with it."""
+
+    CREATED, BEGUN, SYNCED = range(3)
+
+    def __init__(self):
+        self._calls = ctypes.CDLL(None)
+
+    def follow(self, folder, log):
+        self._calls.shim_follow(os.fsencode(folder), os.fsencode(log))
+
+    def die_at(self, folder, change):
+        self._calls.shim_die_at(os.fsencode(folder), ctypes.c_long(change))
+
+    def say(self, what, number):
+        self._calls.shim_say(what, ctypes.c_uint64(number))
+
+    def look(self):
+        self._calls.shim_look()
+
+
+def append(writer, i, batch, ledger):
+    """Append rows from the i-th on; returns the number of rows after that."""
+    ledger.begun = i + batch
+    writer.append(i, batch)
+    ledger.appended = i + batch
+    return i + batch
+
+
+def append_forever(name, path, ledger, layout, pace=0.0, batch=1):
     """Append rows where the store ends, ``batch`` at once, a batch each ``pace`` seconds."""
-    store = STORES[name]
-    writer = store.resume(path, width)
+    writer = STORES[name].resume(path, layout)
     i = writer.count()
-    while 8 * width * i < MOST_BYTES:
-        ledger.begun = i + batch
-        writer.append(i, batch)
-        i += batch
-        ledger.appended = i
+    ledger.said += 1
+    while 8 * layout.width * i < MOST_BYTES:
+        i = append(writer, i, batch, ledger)
+        if i % 400 < batch:
+            writer.sync()
+            ledger.synced = i
         if pace:
             time.sleep(pace)
-    ledger.said = 1
     time.sleep(60)
 
 
-def append_and_close(name, path, ledger, width, n, batch=1):
-    """Open, append and close again and again, without an end."""
-    store = STORES[name]
+def die_at_change(name, path, ledger, layout, seed, change):
+    """Append, sync, close and resume until the store's folder is changed for that time."""
+    chosen = random.Random(seed)
+    Shim().die_at(os.path.dirname(path), change)
     while True:
-        writer = store.resume(path, width)
+        writer = STORES[name].resume(path, layout)
         i = writer.count()
-        for i in range(i, i + n * batch, batch):
-            ledger.begun = i + batch
-            writer.append(i, batch)
-            ledger.appended = i + batch
+        for _ in range(chosen.choice([3, 30])):
+            i = append(writer, i, chosen.choice([1, 1, 10, 60]), ledger)
+            if chosen.random() < 0.2:
+                writer.sync()
+                ledger.synced = i
         writer.close()
-        ledger.said += 1
+        ledger.synced = i
+
+
+def die_while_healing(name, path, layout, change):
+    """Open the store and let go of it; die at a change of its folder, where there are so many."""
+    Shim().die_at(os.path.dirname(path), change)
+    STORES[name].resume(path, layout).close()
+
+
+def be_recorded(name, path, log, layout, seed, n):
+    """Append n rows, sync and close at random moments, all of it recorded by the shim."""
+    shim, chosen = Shim(), random.Random(seed)
+    shim.follow(os.path.dirname(path), log)
+    store = STORES[name]
+    store.create(path, layout)
+    shim.say(shim.CREATED, 1)
+    writer = None
+    i = 0
+    while i < n:
+        if writer is None:
+            writer = store.resume(path, layout)
+            assert writer.count() == i
+        batch = chosen.choice([1, 1, 1, 5, 40])
+        shim.say(shim.BEGUN, i + batch)
+        writer.append(i, batch)
+        i += batch
+        what = chosen.random()
+        if what < 0.3:
+            shim.look()
+        elif what < 0.4:
+            writer.sync()
+            shim.say(shim.SYNCED, i)
+        elif what < 0.42:
+            writer.close()
+            writer = None
+    if writer is not None:
+        writer.close()
+    shim.look()
