@@ -10,7 +10,7 @@ namespace drawstore::bindings {
 namespace {
 
 PyChain& chain_of(PyObject* self) {
-    // Called through a descriptor of the type, which is final: nothing else can be in there.
+    // Called through a descriptor of the type, of which nothing else is derived than JournalChain.
     auto* instance = reinterpret_cast<py::detail::instance*>(self);
     return *instance->get_value_and_holder().value_ptr<PyChain>();
 }
@@ -35,8 +35,9 @@ PyObject* append(PyObject* self, PyObject* const* args, Py_ssize_t n_args, PyObj
         return nullptr;
     }
     try {
-        chain_of(self).append(values[0], values[1]);
-        Py_RETURN_NONE;
+        PyChain& chain = chain_of(self);
+        chain.append(values[0], values[1]);
+        return Py_NewRef(chain.has_to_tell() ? Py_True : Py_None);
     } catch (...) {
         set_python_error(std::current_exception());
         return nullptr;
@@ -52,8 +53,8 @@ PyMethodDef append_definition = {
 
 void bind_chain(py::module_& m) {
     const py::slice all(std::nullopt, std::nullopt, std::nullopt);
-    py::class_<PyChain, std::shared_ptr<PyChain>> chain(m, "Chain", py::is_final(),
-                                                        plain_metaclass(), never_constructed, R"(
+    py::class_<PyChain, std::shared_ptr<PyChain>> chain(m, "Chain", plain_metaclass(),
+                                                        never_constructed, R"(
 A handle on one chain, in memory or in a file: see `drawstore.Chain`, whose methods these are.
 )");
     chain
@@ -69,8 +70,15 @@ A handle on one chain, in memory or in a file: see `drawstore.Chain`, whose meth
             "message", [](const PyChain& self) { return py::bytes(self.chain().meta().message); },
             "The RunMeta of the run as bytes.")
         .def("__len__", [](const PyChain& self) { return self.chain().size(); })
-        .def("extend", &PyChain::extend, py::arg("draws"), py::arg("stats") = py::none(),
-             "Append a block of draws: see `drawstore.Chain.extend`.")
+        .def(
+            "extend",
+            [](PyChain& self, const py::handle& draws, const py::handle& stats) -> py::object {
+                self.extend(draws, stats);
+                if (!self.has_to_tell()) return py::none();
+                return py::bool_(true);
+            },
+            py::arg("draws"), py::arg("stats") = py::none(),
+            "Append a block of draws: see `drawstore.Chain.extend`.")
         .def(
             "announce",
             [](PyChain& self, std::uint64_t n_draws) { self.chain().announce(n_draws); },

@@ -9,47 +9,10 @@
 #include "drawstore/memory_backend.hpp"
 #include "drawstore/run.hpp"
 #include "py_chain.hpp"
+#include "run_meta.hpp"
 
 namespace drawstore::bindings {
 namespace {
-
-// A Variable as Python gives and gets it: name, dtype, shape, dims, is_deterministic,
-// undefined_ndim.
-using VariableTuple = std::tuple<std::string, std::string, std::vector<std::int64_t>,
-                                 std::vector<std::string>, bool, bool>;
-
-Variable variable_from(const VariableTuple& tuple) {
-    const auto& [name, dtype, shape, dims, is_deterministic, undefined_ndim] = tuple;
-    Variable variable{name, {}, shape, dims, is_deterministic, undefined_ndim};
-    if (dtype == "str") {
-        variable.dtype = text_dtype();
-        return variable;
-    }
-    try {
-        variable.dtype =
-            describe_dtype(py::module_::import("drawstore.dtypes").attr("parse_dtype")(dtype));
-    } catch (const TypeError& error) {
-        throw TypeError("variable '" + name + "': " + error.what());
-    } catch (const py::error_already_set& error) {
-        if (!error.matches(PyExc_TypeError) && !error.matches(PyExc_ValueError)) throw;
-        const std::string text =
-            "variable '" + name + "': " + py::str(error.value()).cast<std::string>();
-        if (error.matches(PyExc_TypeError)) throw TypeError(text);
-        throw ValueError(text);
-    }
-    return variable;
-}
-
-VariableTuple tuple_of(const Variable& variable) {
-    return {variable.name, variable.dtype.descriptor, variable.shape,
-            variable.dims, variable.is_deterministic, variable.undefined_ndim};
-}
-
-std::vector<VariableTuple> tuples_of(const std::vector<Variable>& variables) {
-    std::vector<VariableTuple> tuples;
-    for (const Variable& variable : variables) tuples.push_back(tuple_of(variable));
-    return tuples;
-}
 
 std::int64_t microseconds(Time time) { return time.time_since_epoch().count(); }
 
@@ -99,10 +62,9 @@ class PyBackend {
     std::shared_ptr<PyRun> init_run(std::string rid, const std::vector<VariableTuple>& variables,
                                     const std::vector<VariableTuple>& sample_stats,
                                     const py::bytes& message) {
-        RunMeta meta{std::move(rid), {}, {}, std::string(message)};
-        for (const auto& tuple : variables) meta.variables.push_back(variable_from(tuple));
-        for (const auto& tuple : sample_stats) meta.sample_stats.push_back(variable_from(tuple));
-        return std::make_shared<PyRun>(backend_->init_run(std::move(meta)), origin_);
+        return std::make_shared<PyRun>(
+            backend_->init_run(run_meta_from({std::move(rid), variables, sample_stats, message})),
+            origin_);
     }
 
     py::list get_runs() const {
@@ -166,17 +128,9 @@ void bind_run(py::module_& m) {
     m.def(
         "file_backend",
         [](const std::string& directory, bool writable, const std::string& tail) {
-            static const std::map<std::string, TailStore> stores = {
-                {"auto", TailStore::Auto},
-                {"mapped", TailStore::Mapped},
-                {"written", TailStore::Written}};
-            const auto store = stores.find(tail);
-            if (store == stores.end()) {
-                throw ValueError("tail is 'auto', 'mapped' or 'written', got '" + tail + "'");
-            }
             return std::make_shared<PyBackend>(
                 std::make_shared<FileBackend>(directory, writable ? Mode::Write : Mode::Read,
-                                              store->second),
+                                              tail_store_from("tail", tail)),
                 py::str(directory));
         },
         py::arg("directory"), py::arg("writable"), py::arg("tail"), "Make a backend in files.");

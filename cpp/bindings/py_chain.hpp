@@ -21,11 +21,17 @@ std::optional<py::array_t<bool>> flat_mask(const py::object& values);
 
 class PyChain {
   public:
+    static constexpr std::uint64_t never = ~std::uint64_t{0};
+
     // `origin` says where a stored chain is, for pickling: the directory; None in memory.
     PyChain(std::shared_ptr<Chain> chain, py::object origin);
 
     Chain& chain() const noexcept { return *chain_; }
     const py::object& origin() const noexcept { return origin_; }
+
+    // The number of rows from which on whoever appends is told so.
+    std::uint64_t notify_at = never;
+    bool has_to_tell() const { return notify_at != never && chain_->rows().size() >= notify_at; }
 
     void append(PyObject* draw, PyObject* stats);
     void extend(const py::handle& draws, const py::handle& stats);

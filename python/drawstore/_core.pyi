@@ -1,7 +1,8 @@
 """The compiled core of drawstore."""
 
+import builtins
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NoReturn, Self, final
+from typing import Any, NoReturn, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -37,7 +38,6 @@ class ChainBuffer:
 # name, dtype, shape, dims, is_deterministic, undefined_ndim
 _VariableTuple = tuple[str, str, list[int], list[str], bool, bool]
 
-@final
 class Chain:
     def __init__(self, *args: object, **kwargs: object) -> None: ...  # a TypeError, always
     @property
@@ -68,6 +68,88 @@ class Chain:
     def close(self) -> None: ...
     def __enter__(self) -> Self: ...
     def __exit__(self, *args: object) -> None: ...
+
+# id of the run, variables, sampler stats, message
+_MetaTuple = tuple[str, Sequence[_VariableTuple], Sequence[_VariableTuple], bytes]
+
+@final
+class JournalChain(Chain):
+    notify_at: int
+    @property
+    def released(self) -> int: ...
+    @property
+    def synced(self) -> int: ...
+    @property
+    def waiting_bytes(self) -> int: ...
+    def append(  # type: ignore[override]
+        self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
+    ) -> bool | None: ...
+    def extend(  # type: ignore[override]
+        self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
+    ) -> bool | None: ...
+    def sum_of(self, row: int) -> int: ...
+    def release(self, row: int) -> None: ...
+    def discard(self) -> None: ...
+
+@final
+class Journal:
+    def __init__(
+        self,
+        path: str | None,
+        *,
+        segment_bytes: int = 0,
+        store: str = "auto",
+        sync_interval: float = 1.0,
+    ) -> None: ...
+    @property
+    def path(self) -> str | None: ...
+    @property
+    def bytes(self) -> int: ...
+    @property
+    def is_mapped(self) -> bool: ...
+    def begin_chain(
+        self,
+        id: builtins.bytes,
+        label: str,
+        meta: _MetaTuple,
+        chain_number: int,
+        first_row: int,
+        previous_sum: int,
+    ) -> JournalChain: ...
+    def sync(self) -> None: ...
+    def close(self, remove: bool) -> None: ...
+
+_LoadedChain: TypeAlias = Chain  # JournalScan has a Chain of its own
+
+@final
+class JournalScan:
+    @final
+    class Chain:
+        def __init__(self, *args: object, **kwargs: object) -> None: ...  # a TypeError, always
+        @property
+        def id(self) -> bytes: ...
+        @property
+        def label(self) -> str: ...
+        @property
+        def first(self) -> int: ...
+        @property
+        def stop(self) -> int: ...
+        @property
+        def previous_sum(self) -> int: ...
+        def sum_before(self, row: int) -> int | None: ...
+        @property
+        def damaged(self) -> str: ...
+
+    def __init__(self, path: str) -> None: ...
+    @property
+    def id(self) -> bytes: ...
+    @property
+    def chains(self) -> list[JournalScan.Chain]: ...
+    @property
+    def damaged(self) -> str: ...
+    def load(
+        self, id: bytes, meta: _MetaTuple, chain_number: int, start: int, stop: int
+    ) -> _LoadedChain: ...
 
 @final
 class CoreRun:

@@ -18,13 +18,15 @@ File::~File() { close(); }
 File::File(File&& other) noexcept
     : handle_(std::exchange(other.handle_, -1)),
       locked_(std::exchange(other.locked_, false)),
-      lock_generation_(other.lock_generation_),
+      kept_from_children_(std::exchange(other.kept_from_children_, false)),
+      fork_generation_(other.fork_generation_),
       path_(std::move(other.path_)) {}
 
 File& File::operator=(File&& other) noexcept {
     std::swap(handle_, other.handle_);
     std::swap(locked_, other.locked_);
-    std::swap(lock_generation_, other.lock_generation_);
+    std::swap(kept_from_children_, other.kept_from_children_);
+    std::swap(fork_generation_, other.fork_generation_);
     std::swap(path_, other.path_);
     return *this;
 }
@@ -89,8 +91,9 @@ File File::create(const std::filesystem::path& path) {
 void File::close() noexcept {
     const int handle = std::exchange(handle_, -1);
     if (handle < 0) return;
-    if (std::exchange(locked_, false)) {
-        if (lock_generation_ != fork_generation()) return;  // this child has closed it long ago
+    locked_ = false;
+    if (std::exchange(kept_from_children_, false)) {
+        if (fork_generation_ != fork_generation()) return;  // this child has closed it long ago
         forget_in_children(handle);
     }
     ::close(handle);
@@ -179,10 +182,16 @@ bool File::try_lock() {
         if (errno == EWOULDBLOCK) return false;
         if (errno != EINTR) fail("cannot lock the file");
     }
-    close_in_children(handle_);
-    lock_generation_ = fork_generation();
+    keep_from_children();
     locked_ = true;
     return true;
+}
+
+void File::keep_from_children() {
+    if (kept_from_children_) return;
+    close_in_children(handle_);
+    fork_generation_ = fork_generation();
+    kept_from_children_ = true;
 }
 
 bool File::publish_as(const std::filesystem::path& path) {
@@ -242,6 +251,7 @@ void File::allocate(std::uint64_t, std::uint64_t) { refuse(path_); }
 void File::shorten(std::uint64_t) noexcept {}
 void File::expect_scattered_reads() const noexcept {}
 void File::sync() { refuse(path_); }
+void File::keep_from_children() { refuse(path_); }
 bool File::try_lock() { refuse(path_); }
 bool File::publish_as(const std::filesystem::path&) { refuse(path_); }
 void sync_folder(const std::filesystem::path& path) { refuse(path); }

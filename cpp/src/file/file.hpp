@@ -47,6 +47,9 @@ class File {
 
     void sync();
 
+    // Has forked children close their copy of the handle.
+    void keep_from_children();
+
     // Takes the exclusive lock of the file, if nobody has it. It is held by this object, and not by
     // a forked child.
     bool try_lock();
@@ -64,7 +67,8 @@ class File {
 
     int handle_ = -1;
     bool locked_ = false;
-    unsigned lock_generation_ = 0;  // of the process that locked it
+    bool kept_from_children_ = false;
+    unsigned fork_generation_ = 0;  // of the process that keeps it from its children
     std::filesystem::path path_;
 };
 

@@ -1,69 +1,27 @@
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <string>
 #include <utility>
 
 #include "drawstore/error.hpp"
+#include "file/copies.hpp"
 #include "file/copy.hpp"
 #include "file/file_rows.hpp"
 
 namespace drawstore {
 
+using file::allocate;
 using file::BlockReader;
 using file::BlockRef;
 using file::File;
+using file::first_from;
+using file::ItemList;
 using file::Tail;
 
 namespace {
 
 // A reader that finds a writer at work tries again; this is how often it may find it so.
 constexpr int max_tries = 1000;
-
-std::shared_ptr<std::byte> allocate(std::uint64_t n, std::uint64_t bytes) {
-    constexpr std::uint64_t most = std::uint64_t{1} << 62;
-    void* const memory =
-        bytes > 0 && n > most / bytes ? nullptr : ::operator new(n * bytes, std::nothrow);
-    if (!memory) {
-        throw MemoryError("the system refused memory for " + std::to_string(n) + " rows of " +
-                          std::to_string(bytes) + " bytes");
-    }
-    return {static_cast<std::byte*>(memory), [](std::byte* p) { ::operator delete(p); }};
-}
-
-// The first row of start, start + step, ... that is not before `row`.
-std::uint64_t first_from(std::uint64_t row, std::uint64_t start, std::uint64_t step) {
-    return row <= start ? start : start + file::round_up(row - start, step);
-}
-
-// Copies of items, each aligned for any type.
-class ItemList {
-  public:
-    void add(std::span<const std::byte> item) {
-        const std::size_t bytes = file::round_up(item.size(), file::column_alignment);
-        if (bytes > left_.size()) {
-            const std::size_t size = std::max(bytes, piece);
-            pieces_->push_back(allocate(1, size));
-            left_ = {pieces_->back().get(), size};
-        }
-        if (!item.empty()) std::memcpy(left_.data(), item.data(), item.size());
-        items_.push_back(left_.first(item.size()));
-        left_ = left_.subspan(bytes);
-    }
-    void add(const ItemList& others) {
-        pieces_->insert(pieces_->end(), others.pieces_->begin(), others.pieces_->end());
-        items_.insert(items_.end(), others.items_.begin(), others.items_.end());
-        left_ = {};
-    }
-    Rows::Items take() && { return {std::move(pieces_), std::move(items_)}; }
-
-  private:
-    static constexpr std::size_t piece = 64 * 1024;
-    using Pieces = std::vector<std::shared_ptr<std::byte>>;
-    std::shared_ptr<Pieces> pieces_ = std::make_shared<Pieces>();
-    std::span<std::byte> left_;
-    std::vector<std::span<const std::byte>> items_;
-};
 
 }  // namespace
 
@@ -191,7 +149,7 @@ std::vector<BlockRef> FileRows::find(std::uint64_t start, std::uint64_t stop, st
 
 Rows::Span FileRows::read(std::size_t column, std::uint64_t start, std::uint64_t stop,
                           std::uint64_t step) const {
-    const std::uint64_t n = start < stop ? (stop - start - 1) / step + 1 : 0;
+    const std::uint64_t n = file::count_rows(start, stop, step);
     const std::size_t bytes = head_.columns[column].bytes;
     const std::shared_ptr<std::byte> memory = allocate(n, bytes);
     const std::size_t offset = records_.offset(column);
@@ -205,7 +163,7 @@ Rows::Span FileRows::read(std::size_t column, std::uint64_t start, std::uint64_t
         const std::uint64_t end = std::min(block.first_row + block.n_rows, stop);
         const std::uint64_t from = first_from(block.first_row, start, step);
         if (from >= end) continue;
-        const std::uint64_t count = (end - from - 1) / step + 1;
+        const std::uint64_t count = file::count_rows(from, end, step);
         if (count == block.n_rows) {
             reader.column(file_, block, column, {to, count * bytes});
         } else {

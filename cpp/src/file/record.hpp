@@ -43,6 +43,9 @@ class RecordLayout {
     void place_items(std::byte* record, std::span<const std::size_t> item_bytes,
                      std::span<std::byte*> places) const noexcept;
 
+    // Zeros what no column has, so that the bytes behind the head are a function of the row.
+    void clear_gaps(std::byte* record, std::span<const std::size_t> item_bytes) const noexcept;
+
     // Writes number and checksum of a record whose columns are filled.
     static void seal(std::byte* record, std::size_t stride, std::uint64_t row,
                      std::uint32_t seed) noexcept;
@@ -50,6 +53,14 @@ class RecordLayout {
     // How far the next record is, or nothing where this is not the whole record of that row.
     std::optional<std::size_t> check(std::span<const std::byte> record, std::uint64_t row,
                                      std::uint32_t seed) const noexcept;
+
+    // The same where it is not known which columns there are: their places are not looked at.
+    static std::optional<std::size_t> check_sum(std::span<const std::byte> record,
+                                                std::uint64_t row, std::uint32_t seed) noexcept;
+
+    // CRC-32C of what follows the head, of one that was checked: it is the same wherever the row
+    // is.
+    static std::uint32_t row_sum(const std::byte* record) noexcept;
 
     // How far the next record is, of one that was checked.
     static std::size_t stride_of(const std::byte* record) noexcept {
@@ -60,12 +71,17 @@ class RecordLayout {
     std::span<const std::byte> item(const std::byte* record, std::size_t column) const noexcept;
 
   private:
+    struct Gap {
+        std::size_t begin;
+        std::size_t bytes;
+    };
     struct Ragged {
         std::size_t column;
         std::size_t alignment;
     };
 
     std::vector<std::size_t> offsets_;
+    std::vector<Gap> gaps_;  // between the rigid columns, and behind them where all are rigid
     std::vector<Ragged> ragged_;
     std::size_t fixed_end_ = head_bytes;
     std::size_t stride_ = 0;
