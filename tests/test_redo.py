@@ -1,15 +1,19 @@
 """Every moment at which a change of a file can be cut short, and what the next open makes of it."""
 
 import os
+import threading
 import warnings
+from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 
 from drawstore.hdf5 import capture, redo
+from drawstore.hdf5.locks import try_lock
 from drawstore.hdf5.redo import RedoFile, left_behind, redo_path
 from drawstore.hdf5.store_file import store_file
+from scripting import run
 
 
 def write_first(file):
@@ -44,6 +48,12 @@ def content(path):
         return {key: file[key][...].tobytes() for key in file}
 
 
+def read_files(path):
+    """Give the bytes of a store and of its redo file; None where there is no such file."""
+    names = path, redo_path(path)
+    return tuple(Path(name).read_bytes() if os.path.exists(name) else None for name in names)
+
+
 class Recorder:
     """Copies store and redo file before each write, in the middle of it, and at the end."""
 
@@ -55,13 +65,7 @@ class Recorder:
             monkeypatch.setattr(module, "write_at", self.write_at)
 
     def look(self):
-        def read(path):
-            if not os.path.exists(path):
-                return None
-            with open(path, "rb") as file:
-                return file.read()
-
-        self.moments.append((read(self._path), read(redo_path(self._path))))
+        self.moments.append(read_files(self._path))
 
     def write_at(self, fd, data, offset):
         self.look()
@@ -105,6 +109,10 @@ def test_a_change_happens_whole_or_not_at_all(tmp_path, path, monkeypatch, chang
         found = content(copy)
         assert found in (before, after)
         seen.add(found == after)
+        assert read_files(copy) == moment
+        with store_file(copy).owned():
+            pass
+        assert content(copy) == found
         with open(copy, "rb") as file:
             data = file.read()
         # Bytes behind the end that nothing refers to yet are not part of the file.
@@ -129,6 +137,40 @@ def test_a_new_file_is_there_whole_or_empty(tmp_path, monkeypatch):
             pass
         if moment[0] is not None and os.path.getsize(copy):
             assert content(copy) == content(path)
+
+
+@pytest.mark.parametrize("change", [write_more, begin_anew])
+def test_who_reads_a_half_changed_file_writes_nothing(path, change):
+    interrupted(path, change)
+    before = read_files(path)
+    found = content(path)
+    assert ("other" in found) == (change is begin_anew)
+    assert change is begin_anew or len(found["rows"]) == 9000 * 8
+    assert read_files(path) == before
+    with store_file(path).owned():
+        assert content(path) == found
+    assert content(path) == found
+    assert read_files(path) != before
+
+
+def test_a_change_that_its_writer_may_give_up_is_not_seen(path):
+    with store_file(path).owned(), open(path, "rb") as held:
+        assert try_lock(held.fileno(), shared=True)
+        thread = threading.Thread(
+            target=store_file(path).update, args=(write_in_place,), kwargs={"timeout": 0.5}
+        )
+        thread.start()
+        code = """
+        import os, sys, time
+        from drawstore.hdf5.redo import redo_path
+        from drawstore.hdf5.store_file import store_file
+        while os.path.getsize(redo_path(sys.argv[1])) < 1024:
+            time.sleep(0.001)
+        with store_file(sys.argv[1]).reading() as file:
+            print(file["rows"][0], file["rows"][1])
+        """
+        assert run(code, path)[0].split() == ["0.0", "1.0"]
+        thread.join()
 
 
 def interrupted(path, change):
@@ -162,10 +204,14 @@ def test_a_foreign_change_since_is_kept(path):
     assert left_behind(path)
     with h5py.File(path, "a") as file:
         file["foreign"] = np.arange(1000)
-    with pytest.warns(RuntimeWarning, match="changed or replaced since") as caught:
-        found = content(path)
-    assert len(caught) == 1
+    found = content(path)
     assert "foreign" in found
+    with (
+        pytest.warns(RuntimeWarning, match="changed or replaced since") as caught,
+        store_file(path).owned(),
+    ):
+        pass
+    assert len(caught) == 1
     assert os.path.exists(redo_path(path) + ".set-aside")
     assert content(path) == found
 
@@ -175,15 +221,18 @@ def test_a_replaced_file_is_kept(tmp_path, path):
     with h5py.File(tmp_path / "b.h5", "w") as file:
         file["mine"] = np.arange(5000)
     os.replace(tmp_path / "b.h5", path)
-    with pytest.warns(RuntimeWarning, match="set-aside"):
-        assert set(content(path)) == {"mine"}
+    assert set(content(path)) == {"mine"}
+    with pytest.warns(RuntimeWarning, match="set-aside"), store_file(path).owned():
+        pass
+    assert set(content(path)) == {"mine"}
 
 
 def test_a_change_that_was_done_is_forgotten_though_the_next_one_had_begun(path):
     interrupted(path, write_more)
     with open(redo_path(path), "rb") as file:
         done = file.read()
-    after = content(path)
+    with store_file(path).owned():
+        after = content(path)
     with open(path, "ab") as file:
         file.write(b"x" * 8192)
     with open(redo_path(path), "wb") as file:  # as a loss of power may bring it back

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable
 from typing import Any
 
 from .fileio import read_into, write_at
@@ -55,6 +56,23 @@ class CapturedFile(io.RawIOBase):
     def touch(self, number: int) -> None:
         """Count a page as changed."""
         self._page(number)
+
+    def show(self, runs: Iterable[tuple[int, bytes]], size: int) -> None:
+        """Be the file as it is after a change that is written down elsewhere.
+
+        Parameters
+        ----------
+        runs : iterable of (int, bytes)
+            Offset and new contents. Each begins with a page.
+        size : int
+            Bytes of the file then.
+        """
+        for start, data in runs:
+            for i in range(0, len(data), PAGE):
+                page = bytearray(data[i : i + PAGE].ljust(PAGE, b"\0"))
+                self.pages[(start + i) // PAGE] = page
+        self._behind = 1 << 62  # a page may be anywhere
+        self.size = size
 
     def abort(self) -> None:
         """Ignore what is still written: the changes are given up."""

@@ -26,7 +26,7 @@ from .capture import PAGE, CapturedFile
 from .fileio import datasync, open_binary, read_into, sync_directory, write_at
 from .locks import pauses, try_lock, unlock
 
-__all__ = ["Change", "RedoFile", "left_behind", "redo_path"]
+__all__ = ["Change", "RedoFile", "change_to_see", "left_behind", "redo_path"]
 
 _MAGIC = b"drawredo"
 _VERSION = 1
@@ -302,6 +302,42 @@ class RedoFile:
     def abandon(self) -> None:
         """Close the descriptor that a forked child inherited; the parent keeps the lock."""
         os.close(self._fd)
+
+
+def change_to_see(path: str, fd: int) -> Change | None:
+    """Give the change that a reader has to see done, though it is not; changes nothing.
+
+    Parameters
+    ----------
+    path : str
+        Of the store.
+    fd : int
+        The store, open, with a shared lock: nobody changes it meanwhile.
+
+    Returns
+    -------
+    Change or None
+        None where the store can be read as it is.
+
+    Raises
+    ------
+    OSError
+        Where another version of drawstore wrote the change down.
+    """
+    try:
+        redo = open_binary(redo_path(path), os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    try:
+        change = _load(redo, redo_path(path))
+        if change is None or not change.belongs_to(fd):
+            return None
+        # Before a living writer has touched the store, it may still give the change up.
+        is_alive = not try_lock(redo, shared=True)
+        return None if is_alive and change.starts_from(fd) else change
+    finally:
+        unlock(redo)
+        os.close(redo)
 
 
 def left_behind(path: str) -> bool:

@@ -19,7 +19,7 @@ from .capture import CapturedFile
 from .errors import explained, is_lock_error, locked
 from .fileio import datasync, open_binary, reserve, sync_directory
 from .locks import pauses, try_lock, unlock
-from .redo import Change, RedoFile, left_behind
+from .redo import Change, RedoFile, change_to_see, left_behind
 
 __all__ = ["PATIENCE", "StoreFile", "store_file"]
 
@@ -295,9 +295,12 @@ class StoreFile:
                 return
             with self._descriptor(os.O_RDONLY) as fd:
                 if try_lock(fd, shared=True):
-                    if not self._is_half_changed():
+                    if not self._is_interrupted():
                         # Not by its name: the user may have it open with other flags for locking.
                         captured = CapturedFile(fd, self.path)
+                        change = None if self._redo else change_to_see(self.path, fd)
+                        if change is not None:
+                            captured.show(change.runs, change.new_size)
                         try:
                             file = h5py.File(captured, "r")
                         except OSError as error:
@@ -309,15 +312,13 @@ class StoreFile:
                     self._settle()
         raise locked(self.path, waited)
 
-    def _is_half_changed(self) -> bool:
-        """Whether a change was begun and nobody is at it any more."""
+    def _is_interrupted(self) -> bool:
+        """Whether this process began a change, and is not at it any more."""
         redo = self._redo
-        if redo is not None:
-            return redo.pending and not self._updating.locked()
-        return left_behind(self.path)
+        return redo is not None and redo.pending and not self._updating.locked()
 
     def _settle(self) -> None:
-        """Finish such a change."""
+        """Finish a change that was begun."""
         try:
             with self.owned(), self._updating:
                 if self._redo is not None and self._redo.pending:
@@ -330,8 +331,8 @@ class StoreFile:
             raise PermissionError(
                 error.errno,
                 f"a process died while it changed {self.path!r}, and the change has to be finished "
-                "before the file can be read; open it once where you may write to it and to its "
-                "directory",
+                "before other programs can read the file; open it once where you may write to it and "
+                "to its directory",
             ) from error
 
     def open(self, mode: str, timeout: float = PATIENCE) -> h5py.File:
@@ -340,7 +341,7 @@ class StoreFile:
         Raises as `reading` does.
         """
         for waited in pauses(timeout):
-            if self._is_half_changed():
+            if self._is_interrupted() or (self._redo is None and left_behind(self.path)):
                 self._settle()
             try:
                 file = self._open_as_others_do(mode)
