@@ -105,3 +105,33 @@ def be_recorded(name, path, log, layout, seed, n):
     if writer is not None:
         writer.close()
     shim.look()
+
+
+def fill(name, path, layout, n):
+    """Make a store of n rows, appended one by one and many at once, synced and closed."""
+    STORES[name].create(path, layout)
+    writer = STORES[name].resume(path, layout)
+    writer.append(0, n // 2)
+    for i in range(n // 2, n):
+        writer.append(i)
+    writer.sync()
+    writer.close()
+
+
+def read_damaged(name, path, layout, n):
+    """Read a store, and go on with it: all rows are right, or an error names the file."""
+    store = STORES[name]
+    for write in False, True:
+        try:
+            if write:
+                writer = store.resume(path, layout)
+                writer.append(writer.count())
+                writer.close()
+            found = store.read(path, layout)
+        except AssertionError:
+            raise
+        except Exception as error:
+            if path not in str(error):
+                raise
+        else:
+            assert found == n + write, f"{found} rows"

@@ -145,7 +145,7 @@ def create_group(
     group.attrs["has_blobs"] = False
     group.attrs["iteration"] = 0
     # Written anew with each block of steps, so it is not compressed: its place stays its place.
-    group.create_dataset("accepted", data=np.zeros(nwalkers))
+    group.create_dataset("accepted", data=np.zeros(nwalkers), fletcher32=True)
     for key, extents in (("chain", (nwalkers, ndim)), ("log_prob", (nwalkers,))):
         _create_rows(group, key, extents, np.dtype(dtype), compression, compression_opts)
 

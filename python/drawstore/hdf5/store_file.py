@@ -16,7 +16,7 @@ import h5py
 from h5py._objects import phil
 
 from .capture import CapturedFile
-from .errors import explained, is_lock_error, locked
+from .errors import explained, is_lock_error, locked, naming
 from .fileio import datasync, open_binary, reserve, sync_directory
 from .locks import pauses, try_lock, unlock
 from .redo import Change, RedoFile, change_to_see, left_behind
@@ -249,7 +249,8 @@ class StoreFile:
                     captured.truncate(0)
             with h5py.File(captured, mode, libver=_LIBVER) as file:
                 try:
-                    change(file)
+                    with naming(self.path):
+                        change(file)
                 except BaseException:
                     captured.abort()
                     raise
@@ -290,7 +291,7 @@ class StoreFile:
             return
         for waited in pauses(timeout):
             if _is_written_through_h5py(self.path):
-                with self._open_as_others_do("r") as file:
+                with self._open_as_others_do("r") as file, naming(self.path):
                     yield file
                 return
             with self._descriptor(os.O_RDONLY) as fd:
@@ -305,7 +306,7 @@ class StoreFile:
                             file = h5py.File(captured, "r")
                         except OSError as error:
                             self._raise_cause(error, captured.take_error())
-                        with file:
+                        with file, naming(self.path):
                             yield file
                         return
                     unlock(fd)
