@@ -103,7 +103,7 @@ def test_no_object_exists_that_was_not_constructed(kind):
         kind.__new__(kind)
     with pytest.raises(TypeError, match="not an acceptable base type"):
         type("Derived", (kind,), {})
-    with pytest.raises(TypeError, match=r"needs a ChainBuffer, got .*int"):
+    with pytest.raises(TypeError, match=r"needs a ChainBuffer or a Chain, got .*int"):
         StepRecorder(5, None)
 
 

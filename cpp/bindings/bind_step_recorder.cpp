@@ -1,11 +1,15 @@
-// Appends the steps of an ensemble sampler to a chain buffer. A step costs a fraction of a
-// microsecond here, so the call goes straight to C, without the dispatch of a bound method.
+// Appends the steps of an ensemble sampler to a chain buffer, or to a chain. A step costs a
+// fraction of a microsecond here, so the call goes straight to C, without the dispatch of a bound
+// method.
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "drawstore/error.hpp"
+#include "py_chain.hpp"
 #include "py_chain_buffer.hpp"
 
 namespace drawstore::bindings {
@@ -54,45 +58,150 @@ bool encode_state(PyObject* state, Mt19937State& encoded) {
     return true;
 }
 
-PyChainBuffer& chain_buffer(const py::object& buffer) {
-    if (!py::isinstance<PyChainBuffer>(buffer)) {
-        throw TypeError("a recorder needs a ChainBuffer, got " +
-                        py::str(py::type::of(buffer)).cast<std::string>());
-    }
-    return buffer.cast<PyChainBuffer&>();
-}
-
-// The buffer that steps go to, and what is in which of its columns.
+// What steps go to, a chain buffer or a chain, and what is in which of its columns.
 struct Target {
+    struct Place {
+        std::size_t column;
+        const Column* rigid;  // one of these two
+        const RaggedColumn* ragged;
+
+        const Variable& variable() const { return rigid ? rigid->variable() : ragged->variable(); }
+    };
+
     Target(py::object rows, py::object encoder)
-        : held(std::move(rows)),
-          buffer(chain_buffer(held)),
-          encode_blobs(std::move(encoder)),
-          chain(buffer.buffer().find("chain")),
-          log_prob(buffer.buffer().find("log_prob")) {
-        const auto& columns = buffer.columns();
-        n_walkers = static_cast<npy_intp>(columns[log_prob].variable().row_bytes() /
-                                          columns[log_prob].variable().dtype.itemsize);
-        for (std::size_t c = 0; c < columns.size(); ++c) {
-            const std::string& name = columns[c].variable().name;
-            if (name == "blobs") blobs = c;
-            if (name == "accepted") accepted = c;
-            if (name == "random_state") random_state = c;
+        : held(std::move(rows)), encode_blobs(std::move(encoder)) {
+        if (py::isinstance<PyChainBuffer>(held)) {
+            auto& columns = held.cast<PyChainBuffer&>();
+            buffer = &columns.buffer();
+            for (const Column& column : columns.columns()) add({n_columns, &column, nullptr});
+        } else if (py::isinstance<PyChain>(held)) {
+            auto& fields = held.cast<PyChain&>();
+            chain = &fields.chain();
+            for (const auto& [rigid, ragged] : fields.fields()) {
+                add({n_columns, rigid ? &*rigid : nullptr, ragged ? &*ragged : nullptr});
+            }
+        } else {
+            throw TypeError("a recorder needs a ChainBuffer or a Chain, got " +
+                            py::str(py::type::of(held)).cast<std::string>());
         }
-        if (random_state && columns[*random_state].variable().row_bytes() != sizeof(Mt19937State)) {
+        if (!coords || !log_prob || !coords->rigid || !log_prob->rigid) {
+            throw ValueError("a recorder needs the variables 'chain' and 'log_prob'");
+        }
+        n_walkers = static_cast<npy_intp>(log_prob->variable().row_bytes() /
+                                          log_prob->variable().dtype.itemsize);
+        if (random_state && random_state->variable().row_bytes() != sizeof(Mt19937State)) {
             throw ValueError("'random_state' must have rows of 2512 bytes");
         }
     }
 
+    bool has_blobs() const { return !blobs.empty() || !encode_blobs.is_none(); }
+
     py::object held;
-    PyChainBuffer& buffer;
+    ChainBuffer* buffer = nullptr;  // one of these two
+    Chain* chain = nullptr;
     py::object encode_blobs;
-    std::size_t chain;
-    std::size_t log_prob;
+    std::size_t n_columns = 0;
     npy_intp n_walkers = 0;
-    std::optional<std::size_t> blobs;
-    std::optional<std::size_t> accepted;
-    std::optional<std::size_t> random_state;
+    std::optional<Place> coords;
+    std::optional<Place> log_prob;
+    std::optional<Place> accepted;
+    std::optional<Place> random_state;
+    std::vector<Place> blobs;
+
+  private:
+    void add(const Place& place) {
+        ++n_columns;
+        const std::string& name = place.variable().name;
+        if (name == "chain") {
+            coords = place;
+        } else if (name == "log_prob") {
+            log_prob = place;
+        } else if (name == "accepted") {
+            accepted = place;
+        } else if (name == "random_state") {
+            random_state = place;
+        } else if (name == "blobs" || name.starts_with("blobs.")) {
+            blobs.push_back(place);
+        } else {
+            throw ValueError("a recorder does not know what belongs into '" + name + "'");
+        }
+    }
+};
+
+// A step on its way into the target; nothing of it stays where it is not committed.
+class Row {
+  public:
+    explicit Row(const Target& target) : target_(target) {
+        if (target.buffer) {
+            append_.emplace(*target.buffer);
+            number_ = append_->row();
+        } else {
+            transaction_.emplace(target.chain->rows());
+            number_ = target.chain->rows().size();
+        }
+    }
+
+    std::uint64_t number() const { return number_; }
+
+    // Converts blobs as far as has to be known how large they are, and makes room.
+    void open(const py::object& blobs) {
+        if (append_) return;
+        const Layout& layout = target_.chain->layout();
+        if (layout.any_ragged()) {
+            sizes_.resize(target_.n_columns + (layout.n_stats() > 0 ? 1 : 0));
+            for (const Target::Place& place : target_.blobs) {
+                if (!place.ragged) continue;
+                taken_.push_back(place.ragged->take(blob_of(blobs, place)));
+                sizes_[place.column] = encoded_bytes(place.variable(), taken_.back().value);
+            }
+        }
+        slots_ = target_.chain->rows().room(1, sizes_);
+        if (layout.n_stats() > 0) {
+            std::memset(slots_.at(layout.missing_column()), 0, layout.missing_bytes());
+        }
+    }
+
+    std::byte* at(const Target::Place& place) const {
+        return append_ ? append_->at(place.column) : slots_.at(place.column);
+    }
+
+    void store(const Target::Place& place, const py::object& value) const {
+        place.rigid->store(value.ptr(), at(place));
+    }
+
+    void store_blobs(const py::object& blobs) const {
+        auto taken = taken_.begin();
+        for (const Target::Place& place : target_.blobs) {
+            if (place.ragged) {
+                encode(place.variable(), (taken++)->value, at(place));
+            } else {
+                store(place, blob_of(blobs, place));
+            }
+        }
+    }
+
+    void commit() {
+        if (append_) {
+            append_->commit();
+        } else {
+            transaction_->commit();
+        }
+    }
+
+  private:
+    // Blobs of several variables are a mapping.
+    static py::object blob_of(const py::object& blobs, const Target::Place& place) {
+        if (!PyDict_Check(blobs.ptr())) return blobs;
+        return blobs[py::str(place.variable().name)];
+    }
+
+    const Target& target_;
+    std::uint64_t number_ = 0;
+    std::optional<ChainBuffer::Append> append_;  // one of these two
+    std::optional<Rows::Transaction> transaction_;
+    Rows::Slots slots_;
+    std::vector<std::size_t> sizes_;
+    std::vector<RaggedColumn::Taken> taken_;
 };
 
 class StepRecorder {
@@ -113,7 +222,6 @@ class StepRecorder {
         static PyObject* const random_state_name = PyUnicode_InternFromString("random_state");
         if (const py::object first = prepare; !first.is_none()) first();
         const std::shared_ptr<Target> target = target_;  // a callback may switch to another
-        const auto& columns = target->buffer.columns();
         const py::object coords = attribute(state, coords_name);
         const py::object log_prob = attribute(state, log_prob_name);
         py::object blobs = attribute(state, blobs_name);
@@ -121,19 +229,20 @@ class StepRecorder {
         check_blobs(*target, blobs);
         check_flags(*target, flags);
 
-        ChainBuffer::Append row(target->buffer.buffer());
-        columns[target->chain].store(coords.ptr(), row.at(target->chain));
-        columns[target->log_prob].store(log_prob.ptr(), row.at(target->log_prob));
-        if (!target->encode_blobs.is_none()) blobs = target->encode_blobs(row.row(), blobs);
-        if (target->blobs) columns[*target->blobs].store(blobs.ptr(), row.at(*target->blobs));
-        if (target->random_state) store_state(next_state, row, row.at(*target->random_state));
-        add_accepted(*target, flags);
-        if (target->accepted) {
-            columns[*target->accepted].store(accepted.ptr(), row.at(*target->accepted));
+        Row row(*target);
+        if (!target->encode_blobs.is_none()) blobs = target->encode_blobs(row.number(), blobs);
+        row.open(blobs);
+        row.store(*target->coords, coords);
+        row.store(*target->log_prob, log_prob);
+        row.store_blobs(blobs);
+        if (target->random_state) {
+            store_state(next_state, row.number(), row.at(*target->random_state));
         }
+        add_accepted(*target, flags);
+        if (target->accepted) row.store(*target->accepted, accepted);
         std::swap(random_state, next_state);
         row.commit();
-        return row.row() + 1 >= notify_at;
+        return row.number() + 1 >= notify_at;
     }
 
     py::dict take_other_states() { return std::exchange(other_states_, py::dict()); }
@@ -145,7 +254,7 @@ class StepRecorder {
 
   private:
     static void check_blobs(const Target& target, const py::object& blobs) {
-        const bool wants = target.blobs.has_value() || !target.encode_blobs.is_none();
+        const bool wants = target.has_blobs();
         if (blobs.is_none() == wants) {
             throw ValueError(wants ? "expected blobs, but none were given"
                                    : "unexpected blobs: earlier steps had none");
@@ -165,12 +274,12 @@ class StepRecorder {
         }
     }
 
-    void store_state(const py::object& state, const ChainBuffer::Append& row, std::byte* slot) {
+    void store_state(const py::object& state, std::uint64_t row, std::byte* slot) {
         Mt19937State encoded;
         if (!encode_state(state.ptr(), encoded)) {
             std::memset(&encoded, 0, sizeof encoded);
             encoded.position = -1;
-            other_states_[py::int_(row.row())] = state;
+            other_states_[py::int_(row)] = state;
         }
         std::memcpy(slot, &encoded, sizeof encoded);
     }
@@ -235,19 +344,21 @@ py::object bound_save_step(const std::shared_ptr<StepRecorder>& recorder) {
 void bind_step_recorder(py::module_& m) {
     py::class_<StepRecorder, std::shared_ptr<StepRecorder>>(
         m, "StepRecorder", py::is_final(), plain_metaclass(), constructed_by_new, R"(
-Appends the steps of an ensemble sampler to a chain buffer.
+Appends the steps of an ensemble sampler to a chain buffer, or to a chain.
 
 Parameters
 ----------
-buffer : ChainBuffer
+buffer : ChainBuffer or Chain
     With the variables "chain", shape (n_walkers, n_dim), and "log_prob", shape (n_walkers,); with
-    "blobs" where steps bring blobs; with the hidden variables "accepted", float64, shape
-    (n_walkers,), and "random_state", 2512 bytes, where each row is to carry what a resumed run
-    needs: the accepted steps so far, and the state of NumPy's RandomState.
+    "blobs", or several whose names begin with "blobs.", where steps bring blobs; with the hidden
+    variables or stats "accepted", float64, shape (n_walkers,), and "random_state", 2512 bytes,
+    where each row is to carry what a resumed run needs: the accepted steps so far, and the state of
+    NumPy's RandomState.
 accepted : ndarray, shape (n_walkers,)
     Counts the accepted steps of each walker, in place.
 encode_blobs : callable, optional
-    Called with the row's number and the blobs of a step; returns what goes into "blobs".
+    Called with the row's number and the blobs of a step; returns what goes into "blobs", or a dict
+    of what goes into which variable.
 
 Notes
 -----
@@ -261,7 +372,8 @@ recorder: the garbage collector does not see through it.
                                "True from row `notify_at` on, else None.")
         .def("switch_to", &StepRecorder::switch_to, py::arg("buffer"),
              py::arg("encode_blobs") = py::none(),
-             "Append the following steps to another buffer, by the same function `save_step`.")
+             "Append the following steps to another buffer or chain, by the same function "
+             "`save_step`.")
         .def_readwrite("prepare", &StepRecorder::prepare,
                        "Called before each step, where it is not None.")
         .def_readwrite("accepted", &StepRecorder::accepted, "Accepted steps of each walker so far.")

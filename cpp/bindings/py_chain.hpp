@@ -40,14 +40,15 @@ class PyChain {
     py::object get(Part part, const std::string& name, const py::slice& rows) const;
     py::dict get_at(Part part, py::ssize_t i, const py::object& names) const;
 
-  private:
     struct Field {
         std::optional<Column> rigid;  // one of these two
         std::optional<RaggedColumn> ragged;
 
         const Variable& variable() const { return rigid ? rigid->variable() : ragged->variable(); }
     };
+    const std::vector<Field>& fields() const noexcept { return fields_; }
 
+  private:
     // The keys of the last mapping that was taken, in its order: the next one is most likely alike.
     struct Key {
         py::object name;

@@ -183,6 +183,8 @@ class CoreBackend:
     def get_run(self, rid: str) -> CoreRun: ...
     def delete_run(self, rid: str) -> None: ...
 
+_EncodedBlobs: TypeAlias = NDArray[Any] | dict[str, NDArray[Any]] | None
+
 @final
 class StepRecorder:
     random_state: Any
@@ -191,16 +193,16 @@ class StepRecorder:
     prepare: Callable[[], object] | None
     def __init__(
         self,
-        buffer: ChainBuffer,
+        buffer: ChainBuffer | Chain,
         accepted: NDArray[Any] | None,
-        encode_blobs: Callable[[int, NDArray[Any]], NDArray[Any] | None] | None = None,
+        encode_blobs: Callable[[int, NDArray[Any]], _EncodedBlobs] | None = None,
     ) -> None: ...
     @property
     def save_step(self) -> Callable[[Any, NDArray[Any]], bool | None]: ...
     def switch_to(
         self,
-        buffer: ChainBuffer,
-        encode_blobs: Callable[[int, NDArray[Any]], NDArray[Any] | None] | None = None,
+        buffer: ChainBuffer | Chain,
+        encode_blobs: Callable[[int, NDArray[Any]], _EncodedBlobs] | None = None,
     ) -> None: ...
     def take_other_states(self) -> dict[int, Any]: ...
     @property
