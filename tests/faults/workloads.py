@@ -1,10 +1,12 @@
 """What the processes do that are killed: they append numbered rows until they die."""
 
 import ctypes
+import errno
 import os
 import random
 import time
 
+from disks import SIZE, Room
 from stores import STORES
 
 MOST_BYTES = 50_000_000  # of a store, where the kill comes late
@@ -135,3 +137,33 @@ def read_damaged(name, path, layout, n):
                 raise
         else:
             assert found == n + write, f"{found} rows"
+
+
+def meet_full_disk(name, path, layout, ledger, kind, before, room, batch):
+    """Append until the disk is full; look at what is there, and go on when there is room again."""
+    store, disk = STORES[name], Room(kind, path)
+    store.create(path, layout)
+    writer = store.resume(path, layout)
+    for i in range(0, before, batch):
+        writer.append(i, batch)
+    i = writer.count()
+    disk.leave(room)
+    for _ in range(2):  # it stays full
+        while True:
+            assert 8 * layout.width * i < SIZE, "the disk was not full"
+            try:
+                writer.append(i, batch)
+            except OSError as error:
+                if error.errno not in (errno.ENOSPC, errno.EFBIG) or path not in str(error):
+                    raise
+                break
+            i += batch
+        assert writer.count() == i
+        assert store.read(path, layout) == i
+    disk.free()
+    stop = i + 20 * batch
+    while i < stop:
+        writer.append(i, batch)
+        i += batch
+    writer.close()
+    ledger.appended = i
