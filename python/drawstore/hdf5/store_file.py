@@ -332,8 +332,8 @@ class StoreFile:
             raise PermissionError(
                 error.errno,
                 f"a process died while it changed {self.path!r}, and the change has to be finished "
-                "before other programs can read the file; open it once where you may write to it and "
-                "to its directory",
+                "before other programs can read the file; open it once where you may write to it "
+                "and to its directory",
             ) from error
 
     def open(self, mode: str, timeout: float = PATIENCE) -> h5py.File:
