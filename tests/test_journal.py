@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from drawstore._core import Journal, JournalScan
+from hdf_files import wait_until
 from journals import ID, META, RAGGED_META, append_rows, check_rows, draw_of
+from scripting import run
 
 OTHER = bytes(reversed(ID))
 STORES = ["mapped", "written", "memory"]
@@ -276,3 +278,81 @@ def test_rows_of_another_run_are_not_loaded(path_and_store):
     assert len(scan.load(ID, RAGGED_META, 0, 5, 5)) == 0
     with pytest.raises(ValueError, match="does not have rows"):
         scan.load(OTHER, META, 0, 0, 10)
+
+
+def test_rows_become_durable_by_themselves(tmp_path):
+    chain = Journal(str(tmp_path / "journal"), sync_interval=0.01).begin_chain(
+        ID, "a", META, 0, 0, 0
+    )
+    append_rows(chain, 0, 10)
+    wait_until(lambda: chain.synced == 10)
+
+
+FORK = """
+import gc, os, sys
+from drawstore._core import Journal, JournalScan
+from journals import ID, META, append_rows, check_rows, draw_of
+
+path = sys.argv[1] or None
+journal = Journal(path, segment_bytes=8192, store=sys.argv[2])
+chain = journal.begin_chain(ID, "a", META, 0, 0, 0)
+append_rows(chain, 0, 500)
+
+def refused(use):
+    try:
+        use()
+    except RuntimeError as error:
+        return "the process that forked this one" in str(error)
+
+before = open(path, "rb").read() if path else b""
+uses = [
+    lambda: chain.append(draw_of(500)),
+    lambda: chain.get_draws("n"),
+    lambda: chain.sum_of(5),
+    lambda: chain.release(100),
+    lambda: chain.discard(),
+    lambda: chain.flush(sync=True),
+    lambda: journal.sync(),
+    lambda: journal.close(remove=True),
+    lambda: journal.begin_chain(bytes(16), "b", META, 0, 0, 0),
+]
+child = os.fork()
+if child == 0:
+    handles = [os.readlink(f"/proc/self/fd/{fd}") for fd in os.listdir("/proc/self/fd")
+               if os.path.exists(f"/proc/self/fd/{fd}")]
+    right = path not in handles and all([refused(use) for use in uses]) and len(chain) == 500
+    del uses
+    chain.close()
+    del chain, journal
+    gc.collect()
+    if path:  # the child may look like any other process
+        check_rows(JournalScan(path).load(ID, META, 0, 0, 500), 0, 500)
+    os._exit(0 if right else 1)
+assert os.waitpid(child, 0)[1] == 0
+assert not path or open(path, "rb").read() == before
+append_rows(chain, 500, 1000)
+journal.sync()
+check_rows(chain, 0, 1000)
+chain.release(1000)
+"""
+
+
+@pytest.mark.parametrize("store", STORES)
+def test_a_forked_child_leaves_a_journal_alone(tmp_path, store):
+    where, store = ("", "auto") if store == "memory" else (tmp_path / "journal", store)
+    env = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}
+    run(FORK, where, store, env=env)
+
+
+def test_a_fork_right_after_an_append(path_and_store):
+    """The thread that syncs is not there while the process forks: Python 3.12 warns of threads."""
+    path, store = path_and_store
+    chain = Journal(path, store=store, sync_interval=0.001).begin_chain(ID, "a", META, 0, 0, 0)
+    for start in range(0, 200, 10):
+        append_rows(chain, start, start + 10)
+        child = os.fork()
+        if child == 0:
+            os._exit(0)
+        assert os.waitpid(child, 0)[1] == 0
+    append_rows(chain, 200, 210)
+    wait_until(lambda: chain.synced == 210)

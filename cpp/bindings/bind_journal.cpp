@@ -39,9 +39,10 @@ class PyJournalChain : public PyChain {
 class PyJournal {
   public:
     PyJournal(std::optional<std::string> path, std::size_t segment_bytes, const std::string& store,
-              double)
+              double sync_interval)
         : path_(std::move(path)) {
-        const Journal::Options options{segment_bytes, tail_store_from("store", store)};
+        const Journal::Options options{segment_bytes, tail_store_from("store", store),
+                                       sync_interval};
         if (path_) {
             journal_.emplace(*path_, options);
         } else {
@@ -99,7 +100,13 @@ Another process may write the journal meanwhile. Then this is what it held at on
 )");
     using Piece = JournalScan::Piece;
     py::class_<Piece>(scan, "Chain", py::is_final(), plain_metaclass(), never_constructed, R"(
-Rows of one chain, without a gap: one object for each id, more of them where damage lies between.
+Rows of one chain, without a gap.
+
+Notes
+-----
+Where a process ended, there is one for each id. There are more after a loss of power, where damage
+lies between, and of a journal that is written meanwhile: rows that the store has long since, and
+rows behind others that are lost. Only the one that knows the last row of the store goes on there.
 )")
         .def_property_readonly("id", [](const Piece& self) { return bytes_of(self.id()); })
         .def_property_readonly("label", &Piece::label, "What the chain is called in messages.")

@@ -62,6 +62,7 @@ class Journal {
     struct Options {
         std::size_t segment_bytes = 0;  // 0: by the size of the rows
         TailStore store = TailStore::Auto;
+        double sync_interval = 1.0;  // seconds from an append to a sync; 0: never by itself
     };
 
     // Throws SystemError where there is such a file already: see JournalScan.
@@ -92,8 +93,10 @@ class Journal {
 // may write it meanwhile: then this is what it held at one moment, unless load() says otherwise.
 class JournalScan {
   public:
-    // Rows of one chain, without a gap. Usually there is one for each id; more where damage lies
-    // between.
+    // Rows of one chain, without a gap. Where a process ended, a chain has one piece. There are
+    // more after a loss of power, where damage lies between, and of a journal that is written
+    // meanwhile: rows that the store has long since, and rows behind others that are lost. Only the
+    // piece that knows the last row of the store goes on there.
     class Piece {
       public:
         const JournalId& id() const noexcept;

@@ -41,6 +41,8 @@ Handles& handles() {
 
 }  // namespace
 
+void watch_forks() { handles(); }
+
 void close_in_children(int handle) {
     const std::lock_guard lock(handles().mutex);
     handles().list.push_back(handle);
@@ -57,6 +59,7 @@ void forget_in_children(int handle) noexcept {
 
 namespace drawstore::file {
 
+void watch_forks() {}
 void close_in_children(int) {}
 void forget_in_children(int) noexcept {}
 

@@ -39,7 +39,7 @@ class BackgroundSync {
     using Clock = std::chrono::steady_clock;
 
     void enqueue() noexcept;
-    [[noreturn]] void rethrow();
+    void rethrow();
 
     const std::function<void()> sync_;
     const Clock::duration interval_;

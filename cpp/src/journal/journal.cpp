@@ -31,7 +31,8 @@ void JournalChain::release(std::uint64_t row) { rows_.release(row); }
 void JournalChain::discard() { rows_.discard(); }
 
 Journal::Journal(const std::filesystem::path& path, Options options)
-    : segments_(std::make_shared<journal::Segments>(path, options.segment_bytes, options.store)) {}
+    : segments_(std::make_shared<journal::Segments>(path, options.segment_bytes, options.store,
+                                                    options.sync_interval)) {}
 
 Journal::Journal(Options options)
     : segments_(std::make_shared<journal::Segments>(options.segment_bytes)) {}

@@ -165,6 +165,7 @@ void JournalRows::commit() {
             for (const Part& part : full_) publish(part);
             publish(current_);
             counts_->size.store(row, std::memory_order_release);
+            segments_->mark_dirty();
             committed_end_ = current_.end;
             pending_ = 0;
             if (!full_.empty()) retire();

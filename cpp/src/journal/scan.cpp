@@ -132,9 +132,8 @@ class Scanner {
     std::string damage_;
 };
 
-// Puts the parts of one chain, by their rows, together. Those behind a gap are of rows that were
-// released long ago, unless there is damage to explain the gap.
-std::vector<std::vector<Part>> join(std::vector<Part> parts, bool is_damaged) {
+// Puts the parts of one chain together, as far as they follow one another.
+std::vector<std::vector<Part>> join(std::vector<Part> parts) {
     std::ranges::sort(parts, {}, [](const Part& part) { return part.use.first_row; });
     std::vector<std::vector<Part>> pieces;
     for (Part& part : parts) {
@@ -143,10 +142,7 @@ std::vector<std::vector<Part>> join(std::vector<Part> parts, bool is_damaged) {
                              before->stop() == part.use.first_row &&
                              before->last_sum == part.use.previous_sum &&
                              before->use.columns_sum == part.use.columns_sum;
-        if (!follows) {
-            if (!is_damaged) pieces.clear();
-            pieces.emplace_back();
-        }
+        if (!follows) pieces.emplace_back();
         pieces.back().push_back(std::move(part));
     }
     return pieces;
@@ -217,15 +213,10 @@ JournalScan::JournalScan(const std::filesystem::path& path) {
     }
     journal::Scanner scanner(*file, id_);
     std::map<JournalId, std::vector<Part>> chains;
-    bool is_damaged = false;
-    for (Part& part : scanner.parts()) {
-        is_damaged = is_damaged || !part.damage.empty();
-        chains[part.use.chain].push_back(std::move(part));
-    }
+    for (Part& part : scanner.parts()) chains[part.use.chain].push_back(std::move(part));
     damage_ = scanner.damage();
-    is_damaged = is_damaged || !damage_.empty();
     for (auto& [chain, found] : chains) {
-        for (auto& parts : journal::join(std::move(found), is_damaged)) {
+        for (auto& parts : journal::join(std::move(found))) {
             auto piece = std::make_shared<const journal::Piece>(file, id_, std::move(parts));
             pieces_.push_back(Piece(std::move(piece)));
         }

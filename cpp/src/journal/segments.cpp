@@ -19,6 +19,11 @@ using file::TailCount;
 
 namespace {
 
+unsigned watched_fork_generation() {
+    file::watch_forks();
+    return file::fork_generation();
+}
+
 constexpr std::size_t free_memory = std::size_t{16} << 20;  // that a journal in memory keeps
 
 std::shared_ptr<std::byte> plain_memory(std::size_t bytes) {
@@ -95,9 +100,10 @@ Segments::Segments(std::size_t segment_bytes)
     : id_(file::random_id()),
       id_sum_(crc32c(id_)),
       segment_bytes_(segment_bytes),
-      fork_generation_(file::fork_generation()) {}
+      fork_generation_(watched_fork_generation()) {}
 
-Segments::Segments(const std::filesystem::path& path, std::size_t segment_bytes, TailStore store)
+Segments::Segments(const std::filesystem::path& path, std::size_t segment_bytes, TailStore store,
+                   double sync_interval)
     : Segments(segment_bytes) {
     if (!file::is_little_endian) {
         throw StateError("stores in files do not work on big-endian processors yet");
@@ -110,6 +116,7 @@ Segments::Segments(const std::filesystem::path& path, std::size_t segment_bytes,
         file_.allocate(0, header_bytes);
         file_.write(0, encode_header(id_));
         file::write_holder(file_);
+        background_.emplace([this] { sync(); }, sync_interval);
     } catch (...) {
         file_.remove();
         throw;
@@ -167,7 +174,7 @@ std::unique_ptr<Segment> Segments::take(std::size_t least, std::size_t wanted) {
     return found;
 }
 
-// One more segment that is free, of `least` bytes where the disk does not have `wanted`.
+// One more segment that is free, of at least so many bytes where the disk does not have `wanted`.
 Segments::Free::iterator Segments::make(std::uint64_t least, std::uint64_t wanted) {
     free_.emplace_back(new Segment(*this, end_, wanted));
     try {
@@ -179,7 +186,7 @@ Segments::Free::iterator Segments::make(std::uint64_t least, std::uint64_t wante
         free_.pop_back();
         file_.shorten(end_);
         if (wanted <= least) throw;
-        return make(least, least);
+        return make(least, std::max(least, file::round_up(wanted / 2, file::page)));
     }
     end_ += wanted;
     return free_.end() - 1;
@@ -268,6 +275,7 @@ void Segments::sync() {
 void Segments::close(bool remove) {
     check_process();
     if (closed_.exchange(true)) return;
+    if (background_) background_->stop();
     if (file_ && remove) file_.remove();
 }
 

@@ -7,11 +7,13 @@
 #include <filesystem>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 #include "drawstore/file_backend.hpp"
 #include "file/file.hpp"
 #include "file/mapping.hpp"
+#include "file/syncer.hpp"
 #include "file/tail.hpp"
 #include "journal/format.hpp"
 
@@ -73,7 +75,8 @@ struct Counts {
 class Segments {
   public:
     explicit Segments(std::size_t segment_bytes);  // in memory
-    Segments(const std::filesystem::path& path, std::size_t segment_bytes, TailStore store);
+    Segments(const std::filesystem::path& path, std::size_t segment_bytes, TailStore store,
+             double sync_interval);
 
     const Id& id() const noexcept { return id_; }
     std::size_t segment_bytes() const noexcept { return segment_bytes_; }
@@ -102,6 +105,10 @@ class Segments {
     // Rows of a chain stay in the file although nobody has it any more.
     void keep(const Id& chain) noexcept;
 
+    // Rows of a chain count from now on.
+    void mark_dirty() noexcept {
+        if (background_) background_->mark_dirty();
+    }
     void sync();
     void close(bool remove);
 
@@ -126,6 +133,8 @@ class Segments {
     Free free_;
     std::vector<std::weak_ptr<Counts>> chains_;
     std::vector<Id> kept_;
+
+    std::optional<file::BackgroundSync> background_;  // it ends first
 };
 
 }  // namespace drawstore::journal
