@@ -4,7 +4,7 @@ import mmap
 import os
 import time
 
-_NAMES = ("begun", "appended", "synced", "said")
+_NAMES = ("begun", "appended", "synced", "said", "asked")
 
 
 class Ledger:
@@ -16,8 +16,8 @@ class Ledger:
         Rows, those of an append that has not returned yet with them, and without them.
     synced : int
         Rows that a sync has returned for.
-    said : int
-        Anything else.
+    said, asked : int
+        Anything else that the process says, and that it is asked.
     """
 
     def __init__(self, path):

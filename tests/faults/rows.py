@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from drawstore import make_meta
+from drawstore.backends.core import tuples_of
 
 RID = "run"
 
@@ -30,6 +31,11 @@ class Rows:
             variables |= {"r": ("int32", (-1,)), "t": ("str", ())}
         return make_meta(variables, {"s": ("int64", ())}, rid=RID)
 
+    def core_meta(self):
+        """Describe the run as the core takes it."""
+        meta = self.meta()
+        return RID, tuples_of(meta.variables), tuples_of(meta.sample_stats), b""
+
     def append(self, chain, i):
         draw = {"i": i, "x": i + np.arange(float(self.width))}
         if self.ragged:
@@ -46,11 +52,14 @@ class Rows:
             draws |= {"r": ragged, "t": np.array([f"row {k}" for k in numbers])}
         chain.extend(draws, {"s": np.ma.MaskedArray(numbers, numbers % 2 == 0)})
 
-    def check(self, chain, first=0, stop=None):
-        """Every row from ``first`` on is whole, in its place; returns how many rows there are."""
-        n = len(chain) if stop is None else stop
-        some = slice(first, n)
-        numbers = np.arange(first, n)
+    def check(self, chain, first=0):
+        """Every row is whole and in its place, the first one being number ``first``.
+
+        Returns how many rows there are.
+        """
+        n = len(chain)
+        some = slice(0, n)
+        numbers = np.arange(first, first + n)
         np.testing.assert_array_equal(chain.get_draws("i", some), numbers)
         expected = numbers[:, None] + np.arange(float(self.width))
         np.testing.assert_array_equal(chain.get_draws("x", some), expected)

@@ -22,7 +22,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, MOST_FILES = 4096, MOST_MAPS = 256 };
+enum { PAGE = 4096, MOST_FILES = 4096, MOST_MAPS = 4096 };
 enum kind { CONTENT, SIZE, SYNCED, FOLDER_SYNCED, CREATED, FOLDER_MADE, LINKED, RENAMED, UNLINKED, SAID };
 
 struct file {

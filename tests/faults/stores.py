@@ -74,6 +74,7 @@ class Files(Chains):
     """Runs in a folder of files."""
 
     keeps = "appended"  # what survives the death of the process
+    is_live = True  # a reader in another process sees a row as soon as it is appended
 
     def __init__(self, tail):
         self._tail = tail
@@ -86,6 +87,7 @@ class HDF5(Chains):
     """Runs in an HDF5 file."""
 
     keeps = "synced"
+    is_live = False
 
     def __init__(self, **options):
         self._options = options
@@ -135,6 +137,7 @@ class Emcee:
     """A run of emcee's sampler, in emcee's own layout; a layout's width gives the parameters."""
 
     keeps = "synced"
+    is_live = False
 
     def __init__(self, blobs=False, begun_by_emcee=False, **options):
         self._blobs = blobs

@@ -15,7 +15,7 @@ MOST_BYTES = 50_000_000  # of a store, where the kill comes late
 class Shim:
     """What shim.c adds to a process that was started with it."""
 
-    CREATED, BEGUN, SYNCED = range(3)
+    CREATED, BEGUN, SYNCED, RELEASED = range(4)
 
     def __init__(self):
         self._calls = ctypes.CDLL(None)
