@@ -282,7 +282,8 @@ def test_a_full_disk_harms_nothing(path):
     logging.disable()
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     path = sys.argv[1]
-    chain = HDF5Backend(path, flush_interval=1000).init_run(META).init_chain(0)
+    backend = HDF5Backend(path, flush_interval=1000, journal=False)
+    chain = backend.init_run(META).init_chain(0)
     fill(chain, 0, 100)
     chain.flush()
     limit(os.path.getsize(path) + 5000)
@@ -488,8 +489,8 @@ def test_bad_arguments_are_told(path):
         HDF5Backend(path, mode="w")
 
 
-def test_what_waits_while_another_process_reads(path):
-    chain = HDF5Backend(path, flush_interval=1000).init_run(META).init_chain(0)
+def test_what_waits_in_memory_while_another_process_reads(path):
+    chain = HDF5Backend(path, flush_interval=1000, journal=False).init_run(META).init_chain(0)
     fill(chain, 0, 100)
     chain.flush()
     fill(chain, 100, 100)

@@ -17,7 +17,7 @@ from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta, Variable
 
 if TYPE_CHECKING:
-    from drawstore._core import _VariableTuple
+    from drawstore._core import _MetaTuple, _VariableTuple
 
 __all__ = ["FileBackend", "MemoryBackend", "StoredBackend", "StoredRun"]
 
@@ -32,6 +32,11 @@ def tuples_of(variables: Sequence[Variable]) -> list[_VariableTuple]:
         (v.name, v.dtype, list(v.shape), list(v.dims), v.is_deterministic, v.undefined_ndim)
         for v in variables
     ]
+
+
+def core_meta(meta: RunMeta) -> _MetaTuple:
+    """Give what a run is made of as the core takes it for chains without a backend."""
+    return meta.rid, tuples_of(meta.variables), tuples_of(meta.sample_stats), b""
 
 
 def messages_of(tuples: Sequence[_VariableTuple]) -> list[Variable]:

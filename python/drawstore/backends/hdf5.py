@@ -8,17 +8,20 @@ import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 
 from drawstore import _core
+from drawstore.backends.core import tuples_of
 from drawstore.groups import from_npz, to_npz_bytes
 from drawstore.hdf5.chain import HDF5Chain
 from drawstore.hdf5.delivery import EXIT_WAIT
 from drawstore.hdf5.errors import locked
-from drawstore.hdf5.pending import Pending, Segment
+from drawstore.hdf5.journal import JournalOptions, Tails, journal_path
+from drawstore.hdf5.pending import Pending
 from drawstore.hdf5.runs import (
+    Stored,
     create_run,
     created_at,
     decoded,
@@ -41,9 +44,13 @@ __all__ = ["HDF5Backend"]
 class HDF5Backend(Backend):
     """Keeps runs in an HDF5 file.
 
-    Draws gather in memory and are written in blocks by a background thread, each block whole or
-    not at all. All handles of a process see every draw; other programs see those that were
-    written: all after `Chain.flush` and `Chain.close` and when the process ends, and a draw after
+    Draws gather in a journal, a file beside it, and are written to the HDF5 file in blocks by a
+    background thread, each block whole or not at all. Once an append returns, the draw survives the
+    death of the process, and after `sync_interval` seconds a loss of power: the next one to open
+    the file to write to it puts it there. The journal goes away when all is delivered and closed.
+
+    drawstore sees every draw at once, in any process. Other programs see those that are in the
+    file: all after `Chain.flush` and `Chain.close` and when the process ends, and a draw after
     `flush_interval` seconds at the latest. What else is in the file is left alone. One process
     writes to a file at a time; any number may read it meanwhile.
 
@@ -52,13 +59,25 @@ class HDF5Backend(Backend):
     filename : path-like
         Of the file. It is made with the first run.
     flush_interval : float
-        Seconds after which a draw is in the file at the latest. What came since the last flush is
-        lost when the process is killed. A drain costs a part of a millisecond for each variable of
-        each chain: for thousands of variables choose a longer interval, or `FileBackend`.
+        Seconds after which a draw is in the file at the latest. A drain costs a part of a
+        millisecond for each variable of each chain: for thousands of variables choose a longer
+        interval, or `FileBackend`.
     compression, compression_opts
         Of `h5py.Group.create_dataset`.
     mode : {"a", "r"}
         "r" refuses to change the file, which has to exist.
+    journal : bool or path-like
+        Where the journal is: beside the file, as ``<filename>-journal``, or at a path, which all
+        who open the file then have to name. False keeps draws in memory until they are in the
+        file: what came since the last flush is then lost when the process is killed.
+    sync_interval : float
+        Seconds after which a draw survives a loss of power; 0: when it is flushed with ``sync``.
+    max_buffer : int
+        Bytes of draws that may wait for the file, where others hold it or the disk is slow. Then
+        an append waits.
+    store : {"auto", "mapped", "written"}
+        How draws get into the journal: mapped into memory, or by a call of the system for each;
+        "auto" chooses by the file system.
 
     Raises
     ------
@@ -74,6 +93,10 @@ class HDF5Backend(Backend):
         compression: Any = None,
         compression_opts: Any = None,
         mode: str = "a",
+        journal: bool | str | os.PathLike[str] = True,
+        sync_interval: float = 1.0,
+        max_buffer: int = 2**30,
+        store: Literal["auto", "mapped", "written"] = "auto",
     ) -> None:
         if not flush_interval >= 0:
             raise ValueError(f"flush_interval is a number of seconds, got {flush_interval!r}")
@@ -84,6 +107,8 @@ class HDF5Backend(Backend):
         self.compression = compression
         self.compression_opts = compression_opts
         self.mode = mode
+        self.journal_path = journal_path(self.filename, journal)
+        self._journal = JournalOptions.of(self.filename, journal, sync_interval, max_buffer, store)
         self._begun: weakref.WeakSet[Pending] = weakref.WeakSet()
         if mode == "r" and not os.path.exists(self.filename):
             raise FileNotFoundError(f"there is no file {self.filename!r}")
@@ -99,7 +124,8 @@ class HDF5Backend(Backend):
         own = RunMeta()
         own.CopyFrom(meta)
         own.rid = meta.rid or _core.fresh_rid()
-        Segment(own, 0, 0)  # checks what is declared
+        variables, stats = tuples_of(own.variables), tuples_of(own.sample_stats)
+        _core.memory_backend(0).init_run(own.rid, variables, stats, b"")  # checks them
         now = datetime.now(UTC)
         self._change(lambda file: create_run(file, own, now), create=True)
         return HDF5Run(self, own)
@@ -109,10 +135,12 @@ class HDF5Backend(Backend):
             return []
         with self._file.reading() as file:
             runs = stored_runs(file)
+            tails = Tails(self.journal_path)
+            ends = {run.rid: _ends(tails, file, run, self.filename) for run in runs}
         infos = []
         for run in runs:
             waiting = self._waiting(run.rid)
-            chains = run.chains | {pending.number: len(pending) for pending in waiting}
+            chains = ends[run.rid] | {pending.number: len(pending) for pending in waiting}
             size = run.size + sum(pending.size for pending in waiting)
             infos.append(RunInfo(run.rid, run.created_at, chains, size))
         return infos
@@ -152,7 +180,7 @@ class HDF5Backend(Backend):
         self._check_writable()
         file = self._file
         try:
-            file.acquire()
+            file.acquire(journal=self._journal.path)
         except BlockingIOError as error:
             raise RuntimeError(error.strerror) from error
         try:
@@ -188,6 +216,16 @@ class HDF5Backend(Backend):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, _begun=weakref.WeakSet())
+
+
+def _ends(tails: Tails, file: h5py.File, run: Stored, path: str) -> dict[int, int]:
+    """Tell how many draws chains have, those that wait in a journal included."""
+    chains = find_run(file, run.rid, path)["chains"]
+    ends = {}
+    for number, draws in run.chains.items():
+        tail = tails.of(chains[str(number)], draws)
+        ends[number] = draws if tail is None else tail.stop
+    return ends
 
 
 class HDF5Run(Run):
@@ -235,6 +273,7 @@ class HDF5Run(Run):
             backend.flush_interval,
             backend.compression,
             backend.compression_opts,
+            backend._journal,
             make_handle,
         )
         return chain

@@ -1,10 +1,11 @@
-"""A chain in an HDF5 file, with what of it still waits in memory."""
+"""A chain in an HDF5 file, with what of it still waits for the file."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import h5py
 import numpy as np
@@ -14,15 +15,19 @@ from drawstore.interface import Chain
 from drawstore.meta import RunMeta
 
 from .delivery import EXIT_WAIT
-from .pending import Pending, Segment, Snapshot
+from .journal import Tail, Tails
+from .pending import Pending
 from .runs import Layout, missing_rows
 from .store_file import store_file
 from .writer import Writer, chain_group, find_pending
 
 if TYPE_CHECKING:
+    from drawstore._core import Chain as CoreChain
     from drawstore.backends.hdf5 import HDF5Backend
 
 __all__ = ["HDF5Chain"]
+
+_LOOKS = 10  # at a journal of another process, whose rows move all the time
 
 
 class HDF5Chain(Chain):
@@ -71,29 +76,32 @@ class HDF5Chain(Chain):
         self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
     ) -> None:
         pending = self._pending
-        if pending is None:
-            raise self._reads_only()
-        if pending.append(draw, stats):
+        if pending is None or pending.is_blocked:
+            pending = self._unblocked()
+        if pending.rows.append(draw, stats):
             self._appended(pending)
 
     def extend(
         self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
     ) -> None:
         pending = self._pending
-        if pending is None:
-            raise self._reads_only()
-        if pending.extend(draws, stats):
+        if pending is None or pending.is_blocked:
+            pending = self._unblocked()
+        if pending.rows.extend(draws, stats):
             self._appended(pending)
+
+    def _unblocked(self) -> Pending:
+        if self._pending is None or self._writer is None:
+            raise RuntimeError(
+                f"this handle on chain {self._number} of run {self.rid!r} only reads; "
+                f"init_chain({self._number}, resume=True) gives one that goes on with it"
+            )
+        self._writer.unblock(self._pending)
+        return self._pending
 
     def _appended(self, pending: Pending) -> None:
         assert self._writer is not None
         self._writer.appended(pending)
-
-    def _reads_only(self) -> RuntimeError:
-        return RuntimeError(
-            f"this handle on chain {self._number} of run {self.rid!r} only reads; "
-            f"init_chain({self._number}, resume=True) gives one that goes on with it"
-        )
 
     def announce(self, n_draws: int) -> None:
         if self._pending is not None:
@@ -120,14 +128,9 @@ class HDF5Chain(Chain):
             self._writer.close(self._pending, timeout)
 
     def _is_forked(self) -> bool:
-        return self._pending is not None and self._pending.forked
+        return self._pending is not None and self._pending.is_forked
 
     # Reading.
-
-    def _snapshot(self) -> Snapshot | None:
-        """What of the chain waits in this process, whichever handle appended it."""
-        found = find_pending(self._backend.filename, self.rid, self._number)
-        return None if found is None else found[1].snapshot()
 
     @contextmanager
     def _group(self) -> Iterator[h5py.Group]:
@@ -142,11 +145,41 @@ class HDF5Chain(Chain):
                     f"are damaged, or cannot be read: {error}"
                 ) from error
 
+    def _look(self, read: Callable[[_View], _T]) -> _T:
+        """Read the chain as it is at one moment; again where rows moved to the file meanwhile."""
+        looks = 0
+        while True:
+            looks += 1
+            if found := find_pending(self._backend.filename, self.rid, self._number):
+                pending = found[1]
+                held = pending.delivered
+                try:
+                    return read(self._live(pending, held))
+                except (OSError, RuntimeError, ValueError):
+                    if pending.delivered == held and not pending.is_let_go:
+                        raise
+                    continue
+            with self._group() as group:
+                held = int(group.attrs["draws"])
+                tail = Tails(self._backend.journal_path).of(group, held)
+                try:
+                    return read(self._stored(group, held, tail))
+                except (OSError, RuntimeError, ValueError):
+                    if tail is None or looks >= _LOOKS:
+                        raise
+
+    def _live(self, pending: Pending, held: int) -> _View:
+        return _View(held, len(pending), lambda *_: (pending.rows, 0), self._group)
+
+    def _stored(self, group: h5py.Group, held: int, tail: Tail | None) -> _View:
+        def load(start: int, stop: int) -> tuple[CoreChain, int]:
+            assert tail is not None
+            return tail.load(self._meta, self._number, start, stop), start
+
+        return _View(held, held if tail is None else tail.stop, load, lambda: nullcontext(group))
+
     def __len__(self) -> int:
-        if snapshot := self._snapshot():
-            return snapshot.stop
-        with self._group() as group:
-            return int(group.attrs["draws"])
+        return self._look(lambda view: view.stop)
 
     def get_draws(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
         return self._read("variables", [name], slc)[name]
@@ -169,43 +202,47 @@ class HDF5Chain(Chain):
 
     def _read(self, kind: str, names: Iterable[str], slc: slice) -> dict[str, NDArray[Any]]:
         columns = {name: self._layout.column(kind, name) for name in names}
-        with ExitStack() as stack:
-            group = None
-            if (snapshot := self._snapshot()) is None:
-                group = stack.enter_context(self._group())
-                stop = delivered = int(group.attrs["draws"])
-                segments: list[Segment] = []
-            else:
-                stop, delivered, segments = snapshot.stop, snapshot.delivered, snapshot.segments
-            rows, backwards = _ascending(slc, stop)
-            stored, waiting = _split(rows, delivered)
-            if stored and group is None:
-                group = stack.enter_context(self._group())
+
+        def read(view: _View) -> dict[str, NDArray[Any]]:
+            rows, backwards = _ascending(slc, view.stop)
+            stored, waiting = _split(rows, view.held)
+            parts: dict[str, list[_Part]] = {name: [] for name in columns}
+            if waiting:
+                chain, first = view.load(waiting[0], waiting[-1] + 1)
+                for name in columns:
+                    parts[name].append(_waiting_rows(chain, first, kind, name, waiting))
+            if stored:
+                with view.group() as group:
+                    for name in columns:
+                        parts[name].insert(0, self._layout.read(group, kind, name, stored))
             out = {}
             for name, column in columns.items():
-                parts = _waiting_rows(segments, kind, name, waiting)
-                if stored:
-                    assert group is not None
-                    parts.insert(0, self._layout.read(group, kind, name, stored))
-                values, missing = _joined(parts, column.empty())
+                values, missing = _joined(parts[name], column.empty())
                 step = -1 if backwards else 1
                 out[name] = _masked(values[::step], missing[::step])
             return out
 
+        return self._look(read)
 
+
+@dataclass(frozen=True)
+class _View:
+    """A chain at one moment: rows before ``held`` are in the file, those that follow wait."""
+
+    held: int
+    stop: int
+    load: Callable[[int, int], tuple[CoreChain, int]]  # rows that wait, and which is their first
+    group: Callable[[], AbstractContextManager[h5py.Group]]
+
+
+_T = TypeVar("_T")
 _Part = tuple[NDArray[Any], NDArray[np.bool_]]  # rows, and which of them are missing
 
 
-def _waiting_rows(segments: list[Segment], kind: str, name: str, rows: range) -> list[_Part]:
-    """Give rows that are not in the file yet."""
-    parts: list[_Part] = []
-    for segment in segments:
-        own, rows = _split(rows, segment.stop)
-        if own:
-            get = segment.chain.get_draws if kind == "variables" else segment.chain.get_stats
-            values = get(name, slice(own[0] - segment.first, own[-1] + 1 - segment.first, own.step))
-            parts.append((np.ma.getdata(values), missing_rows(values)))
-    return parts
+def _waiting_rows(chain: CoreChain, first: int, kind: str, name: str, rows: range) -> _Part:
+    get = chain.get_draws if kind == "variables" else chain.get_stats
+    values = get(name, slice(rows[0] - first, rows[-1] + 1 - first, rows.step))
+    return np.ma.getdata(values), missing_rows(values)
 
 
 def _joined(parts: list[_Part], empty: NDArray[Any]) -> _Part:

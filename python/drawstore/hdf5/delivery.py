@@ -16,6 +16,7 @@ __all__ = ["EXIT_WAIT", "Delivery"]
 logger = logging.getLogger("drawstore")
 
 EXIT_WAIT = 60.0  # seconds that the end of a process, or of a chain, waits for who holds the file
+_SAFE_EXIT_WAIT = 10.0  # where the rows survive the process
 _RETRY = 1.0
 _BUSY = 0.02
 
@@ -27,12 +28,16 @@ class Delivery(ABC):
     ----------
     path : str
         Of the file, for messages.
+    journal : str, optional
+        The path of the journal in which the rows wait; None where they wait in memory.
     """
 
     noun: ClassVar[str]  # what the rows are to the user
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, journal: str | None = None) -> None:
         self._path = path
+        self._kept = "in memory" if journal is None else f"in the journal {journal!r}"
+        self._is_safe = journal is not None
         self._pid = os.getpid()
         self._delivering = threading.RLock()  # one thread delivers at a time
         self._warned = ""
@@ -58,7 +63,7 @@ class Delivery(ABC):
         Raises
         ------
         OSError
-            Where the file cannot be written; the rows stay in memory.
+            Where the file cannot be written; the rows stay where they are.
         """
 
     def try_to_deliver(self, cancelled: Callable[[], bool]) -> float | None:
@@ -79,7 +84,7 @@ class Delivery(ABC):
         except Exception as error:
             if str(error) != self._warned:
                 self._warned = str(error)
-                logger.warning("%s wait in memory: %s", self.noun, error)
+                logger.warning("%s wait %s: %s", self.noun, self._kept, error)
             return _RETRY
         finally:
             self._delivering.release()
@@ -95,10 +100,16 @@ class Delivery(ABC):
         """Make the error for rows that could not be delivered because the file is in use."""
         return TimeoutError(
             f"{waiting} {self.noun} are not in {self._path!r} yet, because another program holds "
-            f"the file; waited {timeout:.1f} s. They are kept in memory: close the file there "
+            f"the file; waited {timeout:.1f} s. They are kept {self._kept}: close the file there "
             "and call close() again"
         )
 
     def report_lost(self, waiting: int, error: Exception) -> None:
         """Say that the process ends before so many rows could be delivered."""
-        print(f"drawstore: the last {waiting} {self.noun} are lost: {error}", file=sys.stderr)
+        fate = f"kept {self._kept}, for the next to write to the file" if self._is_safe else "lost"
+        print(f"drawstore: the last {waiting} {self.noun} are {fate}: {error}", file=sys.stderr)
+
+    @property
+    def exit_wait(self) -> float:
+        """Seconds that the end of the process waits for those who hold the file."""
+        return _SAFE_EXIT_WAIT if self._is_safe else EXIT_WAIT

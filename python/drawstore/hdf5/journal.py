@@ -6,25 +6,39 @@ emcee's runs in `drawstore.emcee`):
 1. ``StoreFile.acquire(journal=options.path)`` heals the file first. In the change that begins a
    group, or goes on with it, call ``Binding.begin(group, rows)``. Then
    ``StoreFile.journal(options)`` gives the journal, and ``journal.begin_chain(binding.id, label,
-   meta, number, binding.rows, binding.sum)`` the chain. The label is the path of the group in the
-   file, without a slash in front.
+   core_meta(meta), number, binding.rows, binding.sum)`` the chain. The label is the path of the
+   group in the file, without a slash in front.
 2. Rows are appended; what belongs to a row is a column of its own.
 3. ``journal.sync()``, and rows before ``chain.synced`` go into the file by `StoreFile.update`. The
    same change writes ``Binding(id, stop, chain.sum_of(stop - 1))``. Then ``chain.release(stop)``.
 4. When all rows are delivered, or given up: ``chain.discard()``. The last `StoreFile.release`
    removes the journal.
 
-Where the process dies in between, the next `StoreFile.acquire` calls `heal`; readers call
-`find_tail`. Of a group they need no more than `Journaled` says.
+Where the process dies in between, the next `StoreFile.acquire` calls `healing.heal`; readers
+use `Tails`. Of a group they need no more than `Journaled` says.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-__all__ = ["JournalOptions", "journal_path"]
+import h5py
+
+from drawstore._core import Journal, JournalScan
+from drawstore.backends.core import core_meta
+
+from .binding import Binding
+from .fileio import open_binary
+from .locks import try_lock, unlock
+
+if TYPE_CHECKING:
+    from drawstore._core import Chain
+    from drawstore.meta import RunMeta
+
+__all__ = ["JournalOptions", "Journals", "Tail", "Tails", "follows", "journal_path", "lock_journal"]
 
 
 def journal_path(path: str, journal: bool | str | os.PathLike[str] = True) -> str:
@@ -81,3 +95,137 @@ class JournalOptions:
         """Make them from those of a backend that writes to the file ``path``."""
         where = None if journal is False else journal_path(path, journal)
         return cls(where, sync_interval, max_buffer, store)
+
+
+def lock_journal(path: str) -> int:
+    """Open a journal that is nobody's, and hold its lock as long as the descriptor is open.
+
+    Raises
+    ------
+    BlockingIOError
+        Where another process holds it.
+    """
+    fd = open_binary(path, os.O_RDWR)
+    if not try_lock(fd):
+        os.close(fd)
+        raise BlockingIOError(
+            errno.EWOULDBLOCK,
+            f"the journal {path!r} is being written by another process; choose another path",
+        )
+    return fd
+
+
+class Journals:
+    """The journals that this process writes beside one file: one, but for unlike options."""
+
+    def __init__(self) -> None:
+        self._open: dict[str | None, tuple[Journal, int | None]] = {}
+
+    def __contains__(self, path: str | None) -> bool:
+        return path in self._open
+
+    def get(self, options: JournalOptions) -> Journal:
+        """Give the journal at a path, which is made where there is none yet.
+
+        Raises
+        ------
+        OSError
+            Where there is no room for it.
+        """
+        path = options.path
+        if path not in self._open:
+            journal = Journal(path, store=options.store, sync_interval=options.sync_interval)
+            self._open[path] = journal, None if path is None else lock_journal(path)
+        return self._open[path][0]
+
+    def remove(self) -> None:
+        """Remove the files: the store has all of their rows."""
+        while self._open:
+            journal, fd = self._open.popitem()[1]
+            journal.close(remove=True)
+            if fd is not None:
+                unlock(fd)
+                os.close(fd)
+
+    def abandon(self) -> None:
+        """Let go in a forked child of what is the parent's."""
+        for _, fd in self._open.values():
+            if fd is not None:
+                os.close(fd)
+        self._open.clear()
+
+
+def follows(piece: JournalScan.Chain, binding: Binding | None, rows: int) -> tuple[str, int]:
+    """Tell whether rows of a journal follow those of a group: what speaks against it, and where."""
+    if binding is None or binding.id != piece.id:
+        return f"{piece.label!r} was begun anew", 0
+    if binding.rows != rows:
+        return (
+            f"another program changed {piece.label!r}, which has {rows} rows where "
+            f"{binding.rows} were written",
+            0,
+        )
+    if piece.stop <= rows:
+        return "", piece.stop
+    if piece.first > rows:
+        return f"rows {rows} to {piece.first - 1} of {piece.label!r} are in neither", 0
+    if piece.sum_before(rows) != binding.sum:
+        return f"the last row of {piece.label!r} is not the one that the journal knows", 0
+    return "", rows
+
+
+class Tail:
+    """Rows of a group that are in a journal and not in the file yet; `Tails` finds them.
+
+    Attributes
+    ----------
+    start, stop : int
+        The first of them, and the one that follows.
+    """
+
+    def __init__(self, scan: JournalScan, piece: JournalScan.Chain, start: int) -> None:
+        self.start = start
+        self.stop = piece.stop
+        self._scan = scan
+        self._id = piece.id
+
+    def load(self, meta: RunMeta, number: int, start: int, stop: int) -> Chain:
+        """Give rows [start, stop) as rows 0, 1, ... of a chain in memory.
+
+        Raises
+        ------
+        RuntimeError, ValueError
+            Where they are not there any more, because the file has them by now: look again.
+        """
+        return self._scan.load(self._id, core_meta(meta), number, start, stop)
+
+
+class Tails:
+    """What a journal, which another process may be writing, holds besides its file.
+
+    Nothing is written. As long as the file is open, the rows stay where they are: who writes them
+    to the file, to drop them from the journal, waits for its readers. So the file is opened first.
+
+    Parameters
+    ----------
+    path : str
+        Of the journal.
+    """
+
+    def __init__(self, path: str) -> None:
+        try:
+            self._scan: JournalScan | None = JournalScan(path)
+        except FileNotFoundError:
+            self._scan = None
+
+    def of(self, group: h5py.Group, rows: int) -> Tail | None:
+        """Find the rows that follow those of a group in the open file, which are so many."""
+        binding = Binding.of(group)
+        if binding is None or self._scan is None:
+            return None
+        for piece in self._scan.chains:
+            if piece.id == binding.id:
+                problem, start = follows(piece, binding, rows)
+                if not problem and start < piece.stop:
+                    return Tail(self._scan, piece, start)
+        return None

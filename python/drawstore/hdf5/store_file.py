@@ -10,7 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import h5py
 from h5py._objects import phil
@@ -18,8 +18,13 @@ from h5py._objects import phil
 from .capture import CapturedFile
 from .errors import explained, is_lock_error, locked, naming
 from .fileio import datasync, open_binary, reserve, sync_directory
+from .healing import heal
+from .journal import JournalOptions, Journals, journal_path
 from .locks import pauses, try_lock, unlock
 from .redo import Change, RedoFile, change_to_see, left_behind
+
+if TYPE_CHECKING:
+    from drawstore._core import Journal
 
 __all__ = ["PATIENCE", "StoreFile", "store_file"]
 
@@ -46,14 +51,24 @@ class StoreFile:
         self._updating = threading.Lock()  # one change at a time
         self._redo: RedoFile | None = None
         self._owners = 0
+        self._journals = Journals()
         self._opened: weakref.WeakSet[h5py.File] = weakref.WeakSet()
         self._descriptors: set[int] = set()
         self.waits_for_lock = False
 
     # Who writes.
 
-    def acquire(self, timeout: float = 1.0) -> None:
+    def acquire(self, timeout: float = 1.0, journal: str | None = None) -> None:
         """Become the process that writes to this file; once for each `release`.
+
+        What a process that died has left is written to the file first.
+
+        Parameters
+        ----------
+        timeout : float
+            Seconds to wait for another process that writes.
+        journal : str, optional
+            Path of a journal that is not where it is looked for anyway.
 
         Raises
         ------
@@ -61,23 +76,39 @@ class StoreFile:
             Where another process is, for longer than ``timeout`` seconds.
         """
         with self._lock:
-            if self._redo is None:
-                redo = RedoFile(self.path, timeout)
-                try:
-                    redo.heal()
-                except BaseException:
-                    redo.abandon()
-                    raise
-                self._redo = redo
-            self._owners += 1
+            self._take(timeout)
+            try:
+                for path in {journal_path(self.path), journal or journal_path(self.path)}:
+                    if path not in self._journals:
+                        heal(self, path)
+            except BaseException:
+                self.release()
+                raise
+
+    def _take(self, timeout: float) -> None:
+        if self._redo is None:
+            redo = RedoFile(self.path, timeout)
+            try:
+                redo.heal()
+            except BaseException:
+                redo.abandon()
+                raise
+            self._redo = redo
+        self._owners += 1
 
     def release(self) -> None:
-        """Give up what `acquire` took."""
+        """Give up what `acquire` took; the last to do so has delivered all rows."""
         with self._lock:
             self._owners -= 1
             if self._owners == 0 and self._redo is not None:
+                self._journals.remove()
                 self._redo.release()
                 self._redo = None
+
+    def journal(self, options: JournalOptions) -> Journal:
+        """Give the journal for rows of this file; who calls it has acquired the file."""
+        with self._lock:
+            return self._journals.get(options)
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:
@@ -93,6 +124,7 @@ class StoreFile:
         if self._redo is not None:
             self._redo.abandon()
             self._redo = None
+        self._journals.abandon()
         for fd in self._descriptors:
             os.close(fd)
         self._descriptors.clear()
@@ -321,9 +353,14 @@ class StoreFile:
     def _settle(self) -> None:
         """Finish a change that was begun."""
         try:
-            with self.owned(), self._updating:
-                if self._redo is not None and self._redo.pending:
-                    self._redo.heal()
+            with self._lock:
+                self._take(timeout=1.0)
+            try:
+                with self._updating:
+                    if self._redo is not None and self._redo.pending:
+                        self._redo.heal()
+            finally:
+                self.release()
         except BlockingIOError:
             pass  # someone else does it, or is in the way: the caller waits
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 import os
 import threading
@@ -15,10 +16,12 @@ import h5py
 import numpy as np
 
 from drawstore import drain
+from drawstore.backends.core import core_meta
 
 from .binding import Binding
-from .delivery import EXIT_WAIT, Delivery
-from .pending import Pending, Segment
+from .delivery import Delivery
+from .journal import JournalOptions
+from .pending import Pending
 from .runs import find_run
 from .store_file import PATIENCE, StoreFile, store_file
 
@@ -28,13 +31,15 @@ if TYPE_CHECKING:
 
 __all__ = ["Writer", "chain_group", "find_pending", "find_writer", "start_chain"]
 
+logger = logging.getLogger("drawstore")
+
 _BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
-_BACKLOG_BYTES = 64 * 2**20  # from here on the sampler waits for a disk that is slower than it
+_BACKLOG_BYTES = 64 * 2**20  # in memory; from here on the sampler waits for a slower disk
 _BACKLOG_WAIT = 2.0
 _IDLE = 1.0  # how often it is asked whether anyone still holds a chain
 
 Key = tuple[str, int]
-_Part = tuple[Pending, Segment, int, int]
+_Part = tuple[Pending, int, int]  # of which chain, and the rows
 
 
 class ChainConflict(RuntimeError):
@@ -57,21 +62,73 @@ class Writer(Delivery):
     Parameters
     ----------
     file : StoreFile
+    options : JournalOptions
+        Of the chain that is begun first.
     """
 
     noun: ClassVar[str] = "draws"
 
-    def __init__(self, file: StoreFile) -> None:
-        super().__init__(file.path)
+    def __init__(self, file: StoreFile, options: JournalOptions) -> None:
+        super().__init__(file.path, options.path)
         self.file = file
+        self.max_buffer = options.max_buffer
         self.chains: dict[Key, Pending] = {}
+        self._has_said_that_it_waits = False
+
+    @property
+    def size(self) -> int:
+        """Bytes of the draws that wait."""
+        return sum(pending.size for pending in list(self.chains.values()))
 
     def appended(self, pending: Pending) -> None:
-        """Act on draws that `Pending.append` told of."""
+        """Act on draws that the journal told of."""
         urgent = pending.check()
         drain.schedule(self, 0.0 if urgent else pending.flush_interval)
-        if urgent and pending.size > _BACKLOG_BYTES and not self.file.waits_for_lock:
+        if not urgent:
+            return
+        pending.is_blocked = self.size > self.max_buffer
+        in_memory = pending.journal.path is None
+        if in_memory and pending.size > _BACKLOG_BYTES and not self.file.waits_for_lock:
             self.deliver(timeout=_BACKLOG_WAIT)
+
+    def unblock(self, pending: Pending) -> None:
+        """Return when the next draw of a chain may be appended.
+
+        Raises
+        ------
+        RuntimeError
+            In a forked child, and where another program changed the chain.
+        OSError
+            Where there is no room for what waits, and more may not wait.
+        """
+        if pending.is_forked:
+            raise RuntimeError(
+                f"chain {pending.number} of run {pending.rid!r} is written by the process that "
+                "this one was forked from; begin another chain here"
+            )
+
+        is_held = False
+
+        def has_room() -> bool:
+            nonlocal is_held
+            is_held = is_held or self.file.waits_for_lock
+            return self.size <= self.max_buffer
+
+        while not has_room():
+            if not self.deliver(_BACKLOG_WAIT, has_room, pending) and not has_room():
+                self._say_that_it_waits(is_held)
+        pending.is_blocked = False
+
+    def _say_that_it_waits(self, is_held: bool) -> None:
+        if not self._has_said_that_it_waits:
+            self._has_said_that_it_waits = True
+            logger.warning(
+                "the sampler waits, because %.1f MiB of draws wait for %r, which %s; max_buffer "
+                "says how much may wait",
+                self.size / 2**20,
+                self.file.path,
+                "another program has open" if is_held else "is written slowly",
+            )
 
     def deliver(
         self,
@@ -91,7 +148,7 @@ class Writer(Delivery):
         Raises
         ------
         OSError
-            Where the file cannot be written; the draws stay in memory.
+            Where the file cannot be written; the draws stay where they are.
         ChainConflict
             Where another program changed a chain. What waits for the others is delivered.
         """
@@ -101,7 +158,11 @@ class Writer(Delivery):
         if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
             return False
         try:
+            for journal in {pending.journal for pending in ends}:
+                journal.sync()  # so that the file never has rows that the journal could lose
             while parts := _next_parts(ends):
+                if cancelled is not None and cancelled():
+                    return False
                 try:
                     if not self.file.update(
                         functools.partial(self._write, parts=parts),
@@ -132,7 +193,7 @@ class Writer(Delivery):
             return True
 
     def _write(self, file: h5py.File, parts: list[_Part]) -> None:
-        for pending, segment, start, stop in parts:
+        for pending, start, stop in parts:
             try:
                 group = chain_group(file, pending.rid, pending.number, self.file.path)
             except KeyError as error:
@@ -140,7 +201,7 @@ class Writer(Delivery):
                     pending, f"another program deleted it: {error.args[0]}"
                 ) from error
             found = int(group.attrs["draws"])
-            if not pending.write(group, segment, start, stop, found):
+            if not pending.write(group, start, stop, found):
                 raise ChainConflict(
                     pending,
                     f"{self.file.path!r}, run {pending.rid!r}, chain {pending.number}: another "
@@ -193,9 +254,10 @@ class Writer(Delivery):
     def finish(self) -> None:
         if self.is_of_a_parent:
             return
+        latest = time.monotonic() + self.exit_wait
         for pending in list(self.chains.values()):
             try:
-                self.close(pending, EXIT_WAIT)
+                self.close(pending, max(0.0, latest - time.monotonic()))
             except Exception as error:
                 self.report_lost(len(pending) - pending.delivered, error)
 
@@ -209,9 +271,9 @@ def _next_parts(ends: dict[Pending, int]) -> list[_Part]:
             break
         block = pending.next_block(end, room)
         if block is not None:
-            segment, start, stop = block
-            parts.append((pending, segment, start, stop))
-            room -= segment.size * (stop - start) // len(segment.chain)
+            start, stop = block
+            parts.append((pending, start, stop))
+            room -= pending.size * (stop - start) // (len(pending) - start)
     return parts
 
 
@@ -253,6 +315,7 @@ def start_chain(
     flush_interval: float,
     compression: Any,
     compression_opts: Any,
+    options: JournalOptions,
     make_handle: Callable[[Writer, Pending], Chain],
 ) -> Chain:
     """Become the writer of a chain, or find that this process is.
@@ -268,6 +331,8 @@ def start_chain(
         Go on with the chain where it exists.
     flush_interval, compression, compression_opts
         As `drawstore.HDF5Backend` takes them.
+    options : JournalOptions
+        Where draws wait; a chain that is begun while others are shares their journal.
     make_handle : callable
         Makes the handle, where there is none yet.
 
@@ -289,19 +354,21 @@ def start_chain(
                 return _handle(*found, make_handle)
             found[0].close(found[1], PATIENCE)
         binding = Binding.new()
+        label = ""
 
         def begin(opened: h5py.File) -> None:
-            nonlocal binding
+            nonlocal binding, label
             chains = find_run(opened, meta.rid, file.path)["chains"]
             if str(number) not in chains:
                 chains.create_group(str(number)).attrs["draws"] = np.int64(0)
             elif not resume:
                 raise _exists(meta.rid, number, int(chains[str(number)].attrs["draws"]))
             group = chains[str(number)]
+            label = group.name.strip("/")
             binding = Binding.begin(group, int(group.attrs["draws"]))
 
         try:
-            file.acquire()
+            file.acquire(journal=options.path)
         except BlockingIOError as error:
             raise RuntimeError(error.strerror) from error
         try:
@@ -309,13 +376,25 @@ def start_chain(
                 raise BlockingIOError(
                     f"{file.path!r} is locked by another program that has it open"
                 )
+            journal = file.journal(options)
+            rows = journal.begin_chain(
+                binding.id, label, core_meta(meta), number, binding.rows, binding.sum
+            )
             pending = Pending(
-                meta, number, binding, flush_interval, compression, compression_opts, _BLOCK_BYTES
+                meta,
+                number,
+                binding,
+                journal,
+                rows,
+                flush_interval,
+                compression,
+                compression_opts,
+                min(_BLOCK_BYTES, 1 + options.max_buffer // 4),
             )
         except BaseException:
             file.release()
             raise
-        writer = _writers.setdefault(file.path, Writer(file))
+        writer = _writers.setdefault(file.path, Writer(file, options))
         handle = _handle(writer, pending, make_handle)
         writer.chains[meta.rid, number] = pending
         drain.register(writer)  # it holds the file, draws or not, until it is finished
