@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+_LONGEST_TASK = 60.0  # seconds; it ends as soon as it sees that it is cancelled
+
 __all__ = ["Task", "forget", "register", "schedule"]
 
 
@@ -82,7 +84,7 @@ class _Drain:
     def _run(self) -> None:
         while True:
             with self._changed:
-                if self._parked or not self._due:
+                if self._parked or self._ending or not self._due:
                     self._thread = None
                     return
                 task = min(self._due, key=self._due.__getitem__)
@@ -130,6 +132,11 @@ class _Drain:
     def end(self) -> None:
         with self._changed:
             self._ending = True
+            thread = self._thread
+            self._changed.notify()
+        # The interpreter kills threads that live on, and the process where one is in compiled code.
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(_LONGEST_TASK)
         self.finish_all()
 
 

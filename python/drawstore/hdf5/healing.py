@@ -14,8 +14,9 @@ from drawstore.backends.core import core_meta
 
 from .binding import Binding
 from .errors import locked
-from .journal import follows, lock_journal
-from .journaled import find_journaled
+from .fileio import read_into
+from .journal import GapError, UnfitError, first_missing, lock_journal
+from .journaled import Journaled, find_journaled
 from .locks import unlock
 from .runs import Layout
 
@@ -26,6 +27,7 @@ __all__ = ["heal"]
 
 logger = logging.getLogger("drawstore")
 
+_HEADER_BYTES = 32
 _BLOCK_BYTES = 16 * 2**20
 _PATIENCE = 60.0  # seconds that healing waits for those who have the file open
 
@@ -46,7 +48,8 @@ def heal(file: StoreFile, path: str) -> None:
     Warns
     -----
     RuntimeWarning
-        Where rows do not fit; it says why, and where they are.
+        Where rows do not fit; it says why, and where they are. That some are damaged or missing, as
+        after a loss of power, is only logged.
 
     Raises
     ------
@@ -58,94 +61,99 @@ def heal(file: StoreFile, path: str) -> None:
     except FileNotFoundError:
         return
     try:
-        _heal(file, path, os.fstat(fd).st_size)
+        if _was_begun(fd):
+            _heal(file, path, os.fstat(fd).st_size)
+        else:
+            os.unlink(path)
     finally:
         unlock(fd)
         os.close(fd)
 
 
+def _was_begun(fd: int) -> bool:
+    """Whether there may be rows: they come after the header."""
+    header = bytearray(_HEADER_BYTES)
+    read_into(fd, memoryview(header), 0)
+    return any(header)
+
+
 def _heal(file: StoreFile, path: str, size: int) -> None:
     scan = JournalScan(path)
-    problems = [scan.damaged] if scan.damaged and size else []
+    misfits = [] if any(scan.id) else [scan.damaged]  # it is no journal
+    lost = [scan.damaged] if any(scan.id) else []
+    lost = [text for text in (*lost, *(piece.damaged for piece in scan.chains)) if text]
     for piece in scan.chains:
-        problem, written = _deliver(file, scan, piece, size)
-        if written:
-            logger.info(
-                "%d rows of %r, which a process that died had left in the journal, were written "
-                "to %r",
-                written,
-                piece.label,
-                file.path,
-            )
-        problems += [text for text in (problem, piece.damaged) if text]
-    if problems:
-        _set_aside(file.path, path, problems)
-    else:
+        if piece.first == piece.stop:
+            continue
+        try:
+            written = _deliver(file, scan, piece, size)
+        except GapError as error:
+            lost.append(str(error))
+        except UnfitError as error:
+            misfits.append(str(error))
+        else:
+            if written:
+                logger.info(
+                    "%d rows of %r, which a process that died had left in the journal, were "
+                    "written to %r",
+                    written,
+                    piece.label,
+                    file.path,
+                )
+    if not misfits and not lost:
         os.unlink(path)
+        return
+    text = (
+        f"not all rows of a journal were written to {file.path!r}, because "
+        f"{'; '.join(misfits + lost)}. The journal is kept as {_set_aside(path)!r}, and can be "
+        "deleted"
+    )
+    if misfits:
+        warnings.warn(text, RuntimeWarning, stacklevel=2)
+    else:
+        logger.warning("%s", text)
 
 
-def _deliver(
-    file: StoreFile, scan: JournalScan, piece: JournalScan.Chain, size: int
-) -> tuple[str, int]:
-    """Write the rows of a chain that its group lacks: what speaks against it, and how many."""
-    problem = ""
-    first = stop = 0
+def _deliver(file: StoreFile, scan: JournalScan, piece: JournalScan.Chain, size: int) -> int:
+    """Write the rows of a chain that its group lacks; gives how many."""
+    if not os.path.exists(file.path) or not os.path.getsize(file.path):
+        raise UnfitError(f"{piece.label!r} is not in the file any more")
+    with file.reading() as opened:
+        begin = first = _find(opened, piece)[1]
 
     def write(opened: h5py.File) -> None:
-        nonlocal problem, first, stop
-        problem, first, stop = _write_block(opened, scan, piece, size)
+        nonlocal first
+        found, start = _find(opened, piece)
+        layout = Layout(found.meta)
+        row_bytes = size // (piece.stop - piece.first) if layout.is_ragged else layout.row_bytes
+        stop = min(piece.stop, start + max(1, _BLOCK_BYTES // max(1, row_bytes)))
+        rows = scan.load(piece.id, core_meta(found.meta), found.number, start, stop)
+        found.append(rows, start)
+        last = piece.sum_before(stop)
+        assert last is not None
+        Binding(piece.id, stop, last).write(found.group)
+        first = stop
 
-    if os.path.exists(file.path) and os.path.getsize(file.path):
-        with file.reading() as opened:
-            problem, first = _missing(opened, piece)
-    else:
-        problem = f"{piece.label!r} is not in the file any more"
-    begin = first
-    while not problem and first < piece.stop:
+    while first < piece.stop:
         if not file.update(write, timeout=_PATIENCE):
             raise locked(file.path, _PATIENCE)
-        first = stop
-    return problem, first - begin
+    return first - begin
 
 
-def _missing(opened: h5py.File, piece: JournalScan.Chain) -> tuple[str, int]:
-    """Tell what speaks against writing the rows of a chain, and which is the first missing."""
-    if piece.first == piece.stop:
-        return "", piece.stop
+def _find(opened: h5py.File, piece: JournalScan.Chain) -> tuple[Journaled, int]:
+    """Find the group of a chain, and the first row that it lacks."""
     found = find_journaled(opened, piece.id, piece.label)
     if found is None:
-        return f"{piece.label!r} is not in the file any more, or was begun anew", 0
-    return follows(piece, Binding.of(found.group), found.rows)
+        raise UnfitError(f"{piece.label!r} is not in the file any more, or was begun anew")
+    return found, first_missing(piece, Binding.of(found.group), found.rows)
 
 
-def _write_block(
-    opened: h5py.File, scan: JournalScan, piece: JournalScan.Chain, size: int
-) -> tuple[str, int, int]:
-    problem, first = _missing(opened, piece)
-    if problem or first == piece.stop:
-        return problem, first, first
-    found = find_journaled(opened, piece.id, piece.label)
-    assert found is not None
-    layout = Layout(found.meta)
-    row_bytes = size // (piece.stop - piece.first) if layout.is_ragged else layout.row_bytes
-    stop = min(piece.stop, first + max(1, _BLOCK_BYTES // max(1, row_bytes)))
-    found.append(scan.load(piece.id, core_meta(found.meta), found.number, first, stop), first)
-    last = piece.sum_before(stop)
-    assert last is not None
-    Binding(piece.id, stop, last).write(found.group)
-    return "", first, stop
-
-
-def _set_aside(store: str, path: str, problems: list[str]) -> None:
+def _set_aside(path: str) -> str:
+    """Rename a journal; gives its new name."""
     aside = f"{path}.set-aside"
     n = 0
     while os.path.lexists(aside):
         n += 1
         aside = f"{path}.set-aside-{n}"
     os.rename(path, aside)
-    warnings.warn(
-        f"not all rows of a journal were written to {store!r}, because {'; '.join(problems)}. "
-        f"The journal is kept as {aside!r}, and can be deleted",
-        RuntimeWarning,
-        stacklevel=2,
-    )
+    return aside

@@ -20,6 +20,7 @@ use `Tails`. Of a group they need no more than `Journaled` says.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 from dataclasses import dataclass
@@ -38,7 +39,17 @@ if TYPE_CHECKING:
     from drawstore._core import Chain
     from drawstore.meta import RunMeta
 
-__all__ = ["JournalOptions", "Journals", "Tail", "Tails", "follows", "journal_path", "lock_journal"]
+__all__ = [
+    "GapError",
+    "JournalOptions",
+    "Journals",
+    "Tail",
+    "Tails",
+    "UnfitError",
+    "first_missing",
+    "journal_path",
+    "lock_journal",
+]
 
 
 def journal_path(path: str, journal: bool | str | os.PathLike[str] = True) -> str:
@@ -155,23 +166,44 @@ class Journals:
         self._open.clear()
 
 
-def follows(piece: JournalScan.Chain, binding: Binding | None, rows: int) -> tuple[str, int]:
-    """Tell whether rows of a journal follow those of a group: what speaks against it, and where."""
+class UnfitError(Exception):
+    """Rows of a journal do not belong behind those of a group; the message says why."""
+
+
+class GapError(UnfitError):
+    """Rows between those of a group and those of a journal were lost."""
+
+
+def first_missing(piece: JournalScan.Chain, binding: Binding | None, rows: int) -> int:
+    """Tell which rows of a journal a group lacks: those from this one on.
+
+    Parameters
+    ----------
+    piece : JournalScan.Chain
+    binding : Binding or None
+        Of the group.
+    rows : int
+        That the group has.
+
+    Raises
+    ------
+    UnfitError
+        Where they do not follow those of the group.
+    """
     if binding is None or binding.id != piece.id:
-        return f"{piece.label!r} was begun anew", 0
+        raise UnfitError(f"{piece.label!r} was begun anew")
     if binding.rows != rows:
-        return (
+        raise UnfitError(
             f"another program changed {piece.label!r}, which has {rows} rows where "
-            f"{binding.rows} were written",
-            0,
+            f"{binding.rows} were written"
         )
     if piece.stop <= rows:
-        return "", piece.stop
+        return piece.stop
     if piece.first > rows:
-        return f"rows {rows} to {piece.first - 1} of {piece.label!r} are in neither", 0
+        raise GapError(f"rows {rows} to {piece.first - 1} of {piece.label!r} are in neither")
     if piece.sum_before(rows) != binding.sum:
-        return f"the last row of {piece.label!r} is not the one that the journal knows", 0
-    return "", rows
+        raise UnfitError(f"the last row of {piece.label!r} is not the one that the journal knows")
+    return rows
 
 
 class Tail:
@@ -225,7 +257,8 @@ class Tails:
             return None
         for piece in self._scan.chains:
             if piece.id == binding.id:
-                problem, start = follows(piece, binding, rows)
-                if not problem and start < piece.stop:
-                    return Tail(self._scan, piece, start)
+                with contextlib.suppress(UnfitError):
+                    start = first_missing(piece, binding, rows)
+                    if start < piece.stop:
+                        return Tail(self._scan, piece, start)
         return None
