@@ -356,3 +356,16 @@ def test_a_fork_right_after_an_append(path_and_store):
         assert os.waitpid(child, 0)[1] == 0
     append_rows(chain, 200, 210)
     wait_until(lambda: chain.synced == 210)
+
+
+@pytest.mark.parametrize("written", [0, 8, 20])
+def test_a_journal_that_was_only_being_made_holds_nothing(tmp_path, written):
+    path = tmp_path / "journal"
+    Journal(str(path)).close(remove=False)
+    header = path.read_bytes()[:written]
+    for size in 0, 4096:
+        path.write_bytes(header.ljust(size, b"\0"))
+        scan = JournalScan(str(path))
+        assert (scan.chains, scan.damaged) == ([], "")
+    path.write_bytes(b"something else".ljust(4096, b"\0"))
+    assert "not a journal" in JournalScan(str(path)).damaged

@@ -54,6 +54,13 @@ Id decode_header(std::span<const std::byte> bytes) {
     return id;
 }
 
+bool is_being_made(std::span<const std::byte> header, std::uint64_t size) noexcept {
+    if (size > header_bytes) return false;  // what follows comes after the whole header
+    const auto is_zero = [](std::byte b) { return b == std::byte{0}; };
+    return std::ranges::all_of(header, is_zero) ||
+           std::memcmp(header.data(), magic.data(), magic.size()) == 0;
+}
+
 std::array<std::byte, head_end> encode_head(std::uint64_t offset, std::uint64_t bytes,
                                             std::uint32_t id_sum) noexcept {
     std::array<std::byte, head_end> head;

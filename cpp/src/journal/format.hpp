@@ -32,6 +32,9 @@ std::array<std::byte, header_end> encode_header(const Id& id);
 // The id of a journal. Throws DataError for what is not the header of one.
 Id decode_header(std::span<const std::byte> bytes);
 
+// Whether a file of that size, whose header is not whole, is a journal that was only being made.
+bool is_being_made(std::span<const std::byte> header, std::uint64_t size) noexcept;
+
 std::array<std::byte, head_end> encode_head(std::uint64_t offset, std::uint64_t bytes,
                                             std::uint32_t id_sum) noexcept;
 

@@ -204,11 +204,11 @@ const std::string& JournalScan::Piece::damage() const noexcept {
 
 JournalScan::JournalScan(const std::filesystem::path& path) {
     const auto file = std::make_shared<const file::File>(file::File::open_to_read(path));
-    std::array<std::byte, journal::header_end> header;
+    std::array<std::byte, journal::header_end> header{};
     try {
         id_ = journal::decode_header(std::span(header).first(file->read(0, header)));
     } catch (const DataError& error) {
-        damage_ = error.what();
+        if (!journal::is_being_made(header, file->size())) damage_ = error.what();
         return;
     }
     journal::Scanner scanner(*file, id_);
