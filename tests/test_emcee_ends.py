@@ -83,7 +83,7 @@ def interrupted():
                 function()
             finally:
                 armed = False
-        except Interrupt:
+        except (Interrupt, SystemError):  # which h5py makes of one that comes in its locks
             return True
         return False
 

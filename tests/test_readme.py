@@ -1,6 +1,7 @@
 """The Python of the README, block after block, as a reader would type it."""
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,11 @@ def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     assert len(blocks) >= 5
     names: dict[str, object] = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        for block in blocks:
+            exec(compile(block, "README.md", "exec"), names)
+    finally:
+        signal.signal(signal.SIGTERM, handler)
     assert capsys.readouterr().out.startswith("1500 [")
     assert {path.name for path in tmp_path.iterdir()} == {"chain.h5", "runs", "runs.h5"}

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any, NoReturn
 
 import h5py
@@ -14,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from drawstore.hdf5.dtypes import from_file, memory_dtype
 from drawstore.hdf5.emcee_groups import emcee_groups
+from drawstore.hdf5.journal import Tail, Tails, journal_path
 from drawstore.hdf5.rows import read_rows
 from drawstore.hdf5.runs import ROOT, no_such_run, run_size
 from drawstore.hdf5.store_file import store_file
@@ -30,8 +32,8 @@ class EmceeFile(Backend):
 
     A run is named as its group is. Its chains are the walkers. As in `arviz.from_emcee`, the
     parameters are variables ``var_0``, ``var_1``, ... and the log-probability is the sampler stat
-    ``lp``. Blobs are variables as well: each field, or ``blobs``. Steps that wait for the file, in
-    this process or in another, are not seen before they are in it.
+    ``lp``. Blobs are variables as well: each field, or ``blobs``. Steps that wait for the file in a
+    journal beside it, of whichever process, are seen as soon as they are saved.
 
     Parameters
     ----------
@@ -51,6 +53,10 @@ class EmceeFile(Backend):
         with store_file(self.filename).reading() as file:
             yield dict(emcee_groups(file, ROOT))
 
+    def tails(self) -> Tails:
+        """Find what waits for the file, which is open."""
+        return Tails(journal_path(self.filename))
+
     def init_run(self, meta: RunMeta) -> Run:
         """Refuse: emcee's own layout is written by `drawstore.emcee.HDFBackend`."""
         raise self._reads_only()
@@ -58,12 +64,14 @@ class EmceeFile(Backend):
     def get_runs(self) -> list[RunInfo]:
         """List the runs, by name: emcee does not say when they were made."""
         made = self.created_at
+        infos = []
         with self.groups() as groups:
-            return [
-                RunInfo(name, made, dict.fromkeys(range(_walkers(group)), _steps(group)), size)
-                for name, group in groups.items()
-                for size in [run_size(group)]
-            ]
+            tails = self.tails()
+            for name, group in groups.items():
+                count = _count(group, tails.of(group, _stored(group)))
+                chains = dict.fromkeys(range(_walkers(group)), count)
+                infos.append(RunInfo(name, made, chains, run_size(group)))
+        return infos
 
     def get_run(self, rid: str) -> Run:
         """Give a handle on a run: see `drawstore.Backend.get_run`."""
@@ -114,28 +122,27 @@ class EmceeRun(Run):
 
     @property
     def size(self) -> int:
-        with self.group() as group:
+        with self.group() as (group, _):
             return run_size(group)
 
     def refresh(self) -> None:
         self._kept.clear()
 
     @contextmanager
-    def group(self) -> Iterator[h5py.Group]:
-        """Open the group."""
+    def group(self) -> Iterator[tuple[h5py.Group, Tail | None]]:
+        """Open the group, and find the steps that follow."""
         with self._backend.groups() as groups:
             if self.rid not in groups:
                 raise no_such_run(self.rid, self._backend.filename, list(groups))
-            yield groups[self.rid]
+            group = groups[self.rid]
+            yield group, self._backend.tails().of(group, _stored(group))
 
-    def read(self, group: h5py.Group, key: str, rows: range) -> NDArray[Any]:
+    def read(self, group: h5py.Group, tail: Tail | None, key: str, rows: range) -> NDArray[Any]:
         """Read steps of all walkers; they are kept for the next that asks for the same ones."""
         kept = self._kept.get(key)
         if kept is not None and kept[0] == rows:
             return kept[1]
-        values = read_rows(group[key], rows.start, rows.stop, rows.step)
-        if key == "blobs":
-            values = from_file(values, group[key].dtype.base)
+        values = _read(group, tail, key, rows)
         values.flags.writeable = False
         if values.nbytes <= _KEPT_BYTES:
             self._kept[key] = rows, values
@@ -174,8 +181,8 @@ class EmceeChain(Chain):
         return self._walker
 
     def __len__(self) -> int:
-        with self._run.group() as group:
-            return _steps(group)
+        with self._run.group() as (group, tail):
+            return _count(group, tail)
 
     def append(
         self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
@@ -221,23 +228,25 @@ class EmceeChain(Chain):
         self, known: dict[str, int], names: Iterable[str], slc: slice
     ) -> dict[str, NDArray[Any]]:
         out = {}
-        with self._run.group() as group:
-            rows = range(_steps(group))[slc]
+        with self._run.group() as (group, tail):
+            rows = range(_count(group, tail))[slc]
             ascending = rows[::-1] if rows.step < 0 else rows
             for name in names:
                 if name not in known:
                     raise KeyError(f"there is no {name!r}; there are {', '.join(map(repr, known))}")
-                values = self._values(group, name if known is self._variables else "lp", ascending)
+                values = self._values(
+                    group, tail, name if known is self._variables else "lp", ascending
+                )
                 out[name] = values[::-1] if rows.step < 0 else values
         return out
 
-    def _values(self, group: h5py.Group, name: str, rows: range) -> NDArray[Any]:
+    def _values(self, group: h5py.Group, tail: Tail | None, name: str, rows: range) -> NDArray[Any]:
         if name == "lp":
-            return self._run.read(group, "log_prob", rows)[:, self._walker]
+            return self._run.read(group, tail, "log_prob", rows)[:, self._walker]
         number, ndim = self._variables[name], int(group.attrs["ndim"])
         if number < ndim:
-            return self._run.read(group, "chain", rows)[:, self._walker, number]
-        blobs = self._run.read(group, "blobs", rows)[:, self._walker]
+            return self._run.read(group, tail, "chain", rows)[:, self._walker, number]
+        blobs = self._run.read(group, tail, "blobs", rows)[:, self._walker]
         names = blobs.dtype.names
         return blobs if names is None else blobs[names[number - ndim]]
 
@@ -246,8 +255,23 @@ def _walkers(group: h5py.Group) -> int:
     return int(group.attrs["nwalkers"])
 
 
-def _steps(group: h5py.Group) -> int:
+def _stored(group: h5py.Group) -> int:
     return int(group.attrs["iteration"])
+
+
+def _count(group: h5py.Group, tail: Tail | None) -> int:
+    return _stored(group) if tail is None else tail.stop
+
+
+def _read(group: h5py.Group, tail: Tail | None, key: str, rows: range) -> NDArray[Any]:
+    if tail is not None:
+        # Who reads a run that is being written has emcee; for files alone it is not needed.
+        values: NDArray[Any] = (
+            import_module("drawstore.emcee.journaled").stored_steps(group, tail).read(key, rows)
+        )
+        return values
+    values = read_rows(group[key], rows.start, rows.stop, rows.step)
+    return from_file(values, group[key].dtype.base) if key == "blobs" else values
 
 
 def _meta_of(rid: str, group: h5py.Group) -> RunMeta:

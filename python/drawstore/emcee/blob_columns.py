@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from .blobs import BlobLayout
 if TYPE_CHECKING:
     from drawstore.meta import Variable, VariableSpec
 
-__all__ = ["declare", "join", "layout_in", "split"]
+__all__ = ["columns_of", "declare", "join", "layout_in", "split", "spread"]
 
 _NAME = "blobs"
 _FIELD = "blobs."
@@ -39,11 +40,9 @@ def declare(layout: BlobLayout, blobs: NDArray[Any]) -> dict[str, VariableSpec]:
     try:
         if layout.dtype == object and all(blob is None for blob in blobs.flat):
             raise TypeError("all are None, which does not say what will come")
+        _check_flat(layout)
         split(layout, blobs)
-        return {
-            name: _spec(dtype, (len(blobs), *shape))
-            for name, (dtype, shape) in _parts(layout).items()
-        }
+        return columns_of(layout, len(blobs))
     except TypeError as error:
         raise TypeError(
             f"a store cannot keep blobs of dtype {layout.dtype}, shape {layout.shape} ({error}); "
@@ -52,29 +51,33 @@ def declare(layout: BlobLayout, blobs: NDArray[Any]) -> dict[str, VariableSpec]:
         ) from None
 
 
+def columns_of(layout: BlobLayout, nwalkers: int) -> dict[str, VariableSpec]:
+    """Give the variables that hold blobs of a layout."""
+    return {part.name: _spec(part.dtype, (nwalkers, *part.shape)) for part in _parts(layout)}
+
+
 def split(layout: BlobLayout, blobs: Any) -> dict[str, NDArray[Any]]:
-    """Give the blobs of a step as values of the variables."""
-    rows = layout.encode(blobs)
+    """Give the blobs of a step, as emcee hands them over, as values of the variables."""
+    return spread(layout, layout.encode(blobs))
+
+
+def spread(layout: BlobLayout, rows: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    """Give the blobs of a step, as rows of the layout's dtype, as values of the variables."""
     if not layout.dtype.hasobject:
         return {_NAME: rows}
-    if layout.dtype.names is None:
-        return {_NAME: _texts(rows)}
     rows = np.asarray(rows, dtype=layout.dtype)
-    return {
-        name: _texts(rows[name[len(_FIELD) :]]) if dtype.hasobject else rows[name[len(_FIELD) :]]
-        for name, (dtype, _) in _parts(layout).items()
-    }
+    values = {part.name: part.of(rows) for part in _parts(layout)}
+    return {name: _texts(v) if v.dtype.hasobject else v for name, v in values.items()}
 
 
 def join(layout: BlobLayout, read: Callable[[str], NDArray[Any]]) -> NDArray[Any]:
     """Give blobs as they were, from what reads steps of a variable."""
     if not layout.dtype.hasobject or layout.dtype.names is None:
         return read(_NAME)
-    columns = {name[len(_FIELD) :]: read(name) for name in _parts(layout)}
-    shape = next(iter(columns.values())).shape[:2]
-    blobs = np.empty((*shape, *layout.shape), dtype=layout.dtype)
-    for name, values in columns.items():
-        blobs[name] = values
+    columns = [(part, read(part.name)) for part in _parts(layout)]
+    blobs = np.empty((*columns[0][1].shape[:2], *layout.shape), dtype=layout.dtype)
+    for part, values in columns:
+        part.of(blobs)[...] = values
     return blobs
 
 
@@ -96,15 +99,45 @@ def _kept(variable: Variable) -> tuple[np.dtype[Any], tuple[int, ...]]:
     return dtype, tuple(variable.shape[1:])
 
 
-def _parts(layout: BlobLayout) -> dict[str, tuple[np.dtype[Any], tuple[int, ...]]]:
+@dataclass(frozen=True)
+class _Part:
+    """What one variable holds of the blobs: all of them, or a field."""
+
+    name: str
+    path: tuple[str, ...]
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+
+    def of(self, blobs: NDArray[Any]) -> NDArray[Any]:
+        for field in self.path:
+            blobs = blobs[field]
+        return blobs
+
+
+def _parts(layout: BlobLayout) -> list[_Part]:
+    found: list[_Part] = []
+
+    def visit(path: tuple[str, ...], dtype: np.dtype[Any], shape: tuple[int, ...]) -> None:
+        shape, dtype = (*shape, *dtype.shape), dtype.base
+        if dtype.names is None or not dtype.hasobject:
+            found.append(_Part(".".join((_NAME, *path)), path, dtype, shape))
+            return
+        for field in dtype.names:
+            visit((*path, field), dtype[field], shape)
+
+    visit((), layout.dtype, layout.shape)
+    return found
+
+
+def _check_flat(layout: BlobLayout) -> None:
+    """Check that `layout_in` finds the layout again."""
     if not layout.dtype.hasobject or layout.dtype.names is None:
-        return {_NAME: (layout.dtype, layout.shape)}
+        return
     if layout.shape:
         raise TypeError("arrays of several fields, one of which holds Python objects")
-    fields = [(name, layout.dtype[name]) for name in layout.dtype.names]
-    if any(dtype.base.hasobject and dtype.base.names for _, dtype in fields):
+    fields = [layout.dtype[name].base for name in layout.dtype.names]
+    if any(dtype.hasobject and dtype.names for dtype in fields):
         raise TypeError("fields within a field, one of which holds Python objects")
-    return {_FIELD + name: (dtype.base, dtype.shape) for name, dtype in fields}
 
 
 def _spec(dtype: np.dtype[Any], shape: tuple[int, ...]) -> VariableSpec:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Literal
 
 import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore.hdf5.errors import locked
-from drawstore.hdf5.store_file import PATIENCE, store_file
+from drawstore.hdf5.journal import JournalOptions, Tails, journal_path
+from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
 
 from .base import nothing_stored
-from .blobs import layout_of
-from .layout import Stored, create_group, emcee_group, holds_only, read_steps
+from .journaled import stored_steps
+from .layout import Stored, create_group, emcee_group, holds_only
 from .live import find_run, start_run
 from .stored import StoredBackend, StoredSteps
-from .writer import Run
+from .writer import Options, Run
 
 __all__ = ["HDFBackend"]
 
@@ -28,10 +28,14 @@ __all__ = ["HDFBackend"]
 class HDFBackend(StoredBackend):
     """Keeps the chain in an HDF5 file, as `emcee.backends.HDFBackend` does.
 
-    Steps gather in memory and are written in blocks by a background thread. All handles of a
-    process on one group of one file are one run: each sees every saved step. The file is complete
-    when the last announced step is saved, at most `flush_interval` seconds after a step, after
-    `flush` and `close`, and when the process ends.
+    Steps gather in a journal, a file beside it, and are written to the HDF5 file in blocks by a
+    background thread. Once `save_step` returns, the step survives the death of the process, and
+    after `sync_interval` seconds a loss of power: the next one to open the file to write to it puts
+    it there. The journal goes away when all is delivered and closed.
+
+    All handles on one group of one file see every saved step at once, in any process. The HDF5 file
+    itself is complete when the last announced step is saved, at most `flush_interval` seconds after
+    a step, after `flush` and `close`, and when the process ends.
 
     Parameters
     ----------
@@ -46,8 +50,19 @@ class HDFBackend(StoredBackend):
     compression, compression_opts
         Of `h5py.Group.create_dataset`.
     flush_interval : float
-        Seconds after which a step is in the file at the latest. What came since the last flush is
-        lost when the process is killed.
+        Seconds after which a step is in the HDF5 file at the latest.
+    journal : bool or path-like
+        Where the journal is: beside the file, as ``<filename>-journal``, or at a path, which all
+        who open the file then have to name. False keeps steps in memory until they are in the
+        file: what came since the last flush is then lost when the process is killed.
+    sync_interval : float
+        Seconds after which a step survives a loss of power; 0: when it is in the HDF5 file.
+    max_buffer : int
+        Bytes of steps that may wait for the file, where others hold it or the disk is slow. Then
+        `save_step` waits.
+    store : {"auto", "mapped", "written"}
+        How steps get into the journal: mapped into memory, or by a call of the system for each;
+        "auto" chooses by the file system.
     """
 
     def __init__(
@@ -60,6 +75,10 @@ class HDFBackend(StoredBackend):
         compression_opts: Any = None,
         *,
         flush_interval: float = 1.0,
+        journal: bool | str | os.PathLike[str] = True,
+        sync_interval: float = 1.0,
+        max_buffer: int = 2**30,
+        store: Literal["auto", "mapped", "written"] = "auto",
     ) -> None:
         if not flush_interval >= 0:
             raise ValueError(f"flush_interval is a number of seconds, got {flush_interval!r}")
@@ -70,6 +89,8 @@ class HDFBackend(StoredBackend):
         self.compression = compression
         self.compression_opts = compression_opts
         self.flush_interval = flush_interval
+        self._journal = (journal, sync_interval, max_buffer, store)
+        self._options()  # checks them
         self._run: Run | None = None
 
     # Writing.
@@ -85,27 +106,33 @@ class HDFBackend(StoredBackend):
         self._check_writable()
         if not self._group_path():
             raise ValueError(f"name={self.name!r}: the group of a run needs a name of its own")
-        run = self._live()
-        if run is not None:
-            run.discard()
         file = store_file(self.filename)
-        with file.owned():
-            if not file.update(
-                lambda opened: create_group(
-                    opened,
-                    file.path,
-                    self.name,
-                    (int(nwalkers), int(ndim)),
-                    self.dtype,
-                    self.compression,
-                    self.compression_opts,
-                ),
-                timeout=PATIENCE,
-                create=True,
-                # HDF5 would not give the space of deleted steps back to the next open.
-                replaces=lambda opened: holds_only(opened, self._group_path()),
-            ):
-                raise locked(os.fspath(self.filename), PATIENCE)
+        run = self._live()
+        file.acquire(journal=self._options().journal.path)
+        try:
+            # Steps that wait are forgotten when the file has begun anew, no earlier.
+            with contextlib.nullcontext() if run is None else run.replaced():
+                self._create(file, int(nwalkers), int(ndim))
+        finally:
+            file.release()
+
+    def _create(self, file: StoreFile, nwalkers: int, ndim: int) -> None:
+        if not file.update(
+            lambda opened: create_group(
+                opened,
+                file.path,
+                self.name,
+                (nwalkers, ndim),
+                self.dtype,
+                self.compression,
+                self.compression_opts,
+            ),
+            timeout=PATIENCE,
+            create=True,
+            # HDF5 would not give the space of deleted steps back to the next open.
+            replaces=lambda opened: holds_only(opened, self._group_path()),
+        ):
+            raise locked(os.fspath(self.filename), PATIENCE)
 
     def save_step(self, state: Any, accepted: NDArray[Any]) -> None:
         """Save one step.
@@ -122,13 +149,19 @@ class HDFBackend(StoredBackend):
         ValueError, TypeError
             For shapes and dtypes that do not fit; nothing is saved then.
         OSError
-            Where the announced steps are complete and the file cannot be written.
+            Where there is no room for the step, which is not saved then; and where the announced
+            steps are complete, or no more may wait, and the file cannot be written.
         """
         while True:
             run = self._run
             if run is None or run.finished:
                 run = self._take(state.blobs)
-            is_due = run.record(state, accepted)
+            try:
+                is_due = run.record(state, accepted)
+            except RuntimeError:
+                if not run.finished:  # by another thread, which had all but this step
+                    raise
+                continue
             if run.took_last():
                 break
         if is_due:
@@ -140,7 +173,7 @@ class HDFBackend(StoredBackend):
         Raises
         ------
         OSError
-            Where the file cannot be written; the steps stay in memory.
+            Where the file cannot be written; the steps stay where they are.
         """
         run = self._live()
         if run is not None:
@@ -157,7 +190,7 @@ class HDFBackend(StoredBackend):
         Raises
         ------
         TimeoutError
-            Where it was not free by then; the steps stay in memory.
+            Where it was not free by then; it says where the steps are kept.
         """
         run = self._live()
         if run is not None:
@@ -183,12 +216,18 @@ class HDFBackend(StoredBackend):
         if mode != "r":
             self._check_writable()
         run = self._live()
-        if run is not None and not run.deliver(PATIENCE):
-            raise locked(os.fspath(self.filename), PATIENCE)
-        file = store_file(self.filename).open(mode)
-        if self.name in file and "chain" in file[self.name]:
-            self._learn(file[self.name]["chain"].dtype)
-        return file
+        file = store_file(self.filename)
+        if run is not None:
+            if not run.deliver(PATIENCE):
+                raise locked(os.fspath(self.filename), PATIENCE)
+        elif not self.read_only and os.path.exists(self._journal_path()):
+            with contextlib.suppress(BlockingIOError):  # it is being written by another process
+                file.acquire(journal=self._options().journal.path)
+                file.release()
+        opened = file.open(mode)
+        if self.name in opened and "chain" in opened[self.name]:
+            self._learn(opened[self.name]["chain"].dtype)
+        return opened
 
     @property
     def initialized(self) -> bool:
@@ -242,31 +281,23 @@ class HDFBackend(StoredBackend):
     def _take(self, blobs: NDArray[Any] | None) -> Run:
         """Become the writer of the run, whose next steps have such blobs."""
         self._check_writable()
-        blobs = None if blobs is None else np.asarray(blobs)
-        layout = None if blobs is None else layout_of(blobs)
-        run = self._own(layout)
-        try:
-            if not run.accept(blobs):
-                run.discard()  # nothing was saved yet
-                run = self._own(layout)
-        except BaseException:
-            run.finish_if_complete()
-            raise
-        return run
-
-    def _own(self, layout: Any) -> Run:
         if not os.path.exists(self.filename):
             raise FileNotFoundError(f"there is no file {os.fspath(self.filename)!r}; call reset")
-        run = start_run(
-            self._path(),
-            self._group_path(),
-            layout,
+        blobs = None if blobs is None else np.asarray(blobs)
+        run = start_run(self._path(), self._group_path(), blobs, self._options())
+        self._attach(run)
+        return run
+
+    def _options(self) -> Options:
+        return Options(
             self.flush_interval,
             self.compression,
             self.compression_opts,
+            JournalOptions.of(self._path(), *self._journal),
         )
-        self._attach(run)
-        return run
+
+    def _journal_path(self) -> str:
+        return journal_path(self._path(), self._journal[0])
 
     def _attach(self, run: Run) -> None:
         run.handles.add(self)
@@ -287,15 +318,9 @@ class HDFBackend(StoredBackend):
             yield run.steps()
             return
         with self._group() as group:
-            stored = Stored.of(group)
-            self._learn(stored.dtype)
-            yield StoredSteps(
-                stored.iteration,
-                stored.blobs,
-                functools.partial(read_steps, group, stop=stored.iteration),
-                lambda: stored.accepted,
-                lambda: stored.random_state,
-            )
+            self._learn(group["chain"].dtype)
+            tails = Tails(self._journal_path())
+            yield stored_steps(group, tails.of(group, int(group.attrs["iteration"])))
 
     @contextlib.contextmanager
     def _group(self) -> Iterator[h5py.Group]:

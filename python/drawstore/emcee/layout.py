@@ -3,28 +3,45 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import emcee
 import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from drawstore.ensemble import RANDOM_STATE
 from drawstore.hdf5.dtypes import as_texts, file_dtype, from_file, memory_dtype, to_file
 from drawstore.hdf5.emcee_groups import is_emcee_group
 from drawstore.hdf5.rows import append_rows, chunk_rows, fit_chunks, overwrite, read_rows
+from drawstore.meta import make_meta
 
-from .blobs import BlobLayout
+from .base import inconsistent_blobs
+from .blob_columns import columns_of, join
+from .blobs import BlobLayout, layout_of
+
+if TYPE_CHECKING:
+    from drawstore.meta import RunMeta, VariableSpec
 
 __all__ = [
     "Stored",
     "append_steps",
-    "check_storable",
     "create_group",
+    "declare_blobs",
     "emcee_group",
+    "fit_blobs",
     "holds_only",
+    "keys_of",
     "read_steps",
+    "split_rows",
+    "steps_meta",
+    "take_steps",
 ]
+
+
+class _Chain(Protocol):
+    def get_draws(self, name: str, slc: slice) -> NDArray[Any]: ...
+
 
 _STATE = "random_state_"
 _DICTS = "drawstore_dicts"
@@ -150,6 +167,59 @@ def create_group(
         _create_rows(group, key, extents, np.dtype(dtype), compression, compression_opts)
 
 
+def fit_blobs(held: BlobLayout | None, steps: int, blobs: NDArray[Any] | None) -> bool:
+    """Check that steps with such blobs may follow so many others.
+
+    Parameters
+    ----------
+    held : BlobLayout or None
+        Of the blobs that the run has, or has declared.
+    steps : int
+    blobs : ndarray, shape (nwalkers, ...), or None
+        Of the step to come.
+
+    Returns
+    -------
+    bool
+        False where they may, but others are declared.
+
+    Raises
+    ------
+    ValueError, TypeError
+        Where earlier steps had none, or others, or where no file can hold them.
+    """
+    if steps > 0:
+        if (blobs is None) != (held is None):
+            raise inconsistent_blobs()
+        if blobs is not None and held is not None:
+            held.admit(blobs)
+        return True
+    layout = None if blobs is None else layout_of(blobs)
+    if blobs is not None and layout is not None:
+        _check_storable(blobs, layout)
+    return layout == held
+
+
+def declare_blobs(
+    group: h5py.Group, blobs: BlobLayout | None, compression: Any, compression_opts: Any
+) -> None:
+    """Say in a group without steps which blobs there will be, as emcee does when it grows."""
+    if group.attrs["has_blobs"]:
+        del group["blobs"]
+    group.attrs.modify("has_blobs", blobs is not None)
+    if blobs is None:
+        return
+    dtype = file_dtype(blobs.dtype)
+    nwalkers = int(group.attrs["nwalkers"])
+    if dtype.hasobject:  # HDF5 keeps such values elsewhere in the file, past all filters
+        _create_rows(group, "blobs", (nwalkers, *blobs.shape), dtype, None, None, plain=True)
+    else:
+        dtype = np.dtype((dtype, blobs.shape))
+        _create_rows(group, "blobs", (nwalkers,), dtype, compression, compression_opts)
+    if blobs.dicts:
+        group["blobs"].attrs[_DICTS] = True
+
+
 def append_steps(
     group: h5py.Group,
     start: int,
@@ -158,8 +228,6 @@ def append_steps(
     blobs: BlobLayout | None,
     accepted: NDArray[Any],
     random_state: Any,
-    compression: Any,
-    compression_opts: Any,
 ) -> None:
     """Append a block of steps, and what a resumed run needs to know of the last of them.
 
@@ -174,26 +242,12 @@ def append_steps(
     expected : int
         Steps that the run will have as far as is known; the first block chooses chunks for them.
     blobs : BlobLayout or None
-        Of the blobs, for their first block.
+        Of the blobs.
     accepted : ndarray, shape (nwalkers,)
         Accepted steps of each walker in all.
     random_state : sequence or None
         After the last step.
-    compression, compression_opts
-        Of h5py, for the first block of blobs.
     """
-    if blobs is not None and not group.attrs["has_blobs"]:
-        dtype = file_dtype(blobs.dtype)
-        nwalkers = int(group.attrs["nwalkers"])
-        if dtype.hasobject:  # HDF5 keeps such values elsewhere in the file, past all filters
-            compression = compression_opts = None
-            _create_rows(group, "blobs", (nwalkers, *blobs.shape), dtype, None, None, plain=True)
-        else:
-            dtype = np.dtype((dtype, blobs.shape))
-            _create_rows(group, "blobs", (nwalkers,), dtype, compression, compression_opts)
-        if blobs.dicts:
-            group["blobs"].attrs[_DICTS] = True
-        group.attrs.modify("has_blobs", True)
     for key, values in rows.items():
         if key == "blobs" and blobs is not None:
             values = to_file(values, file_dtype(blobs.dtype))
@@ -205,22 +259,48 @@ def append_steps(
     _set_attribute(group.attrs, "iteration", stop)
 
 
-def read_steps(group: h5py.Group, key: str, start: int, step: int, stop: int) -> NDArray[Any]:
-    """Read every ``step``-th of the steps from ``start`` to ``stop``.
-
-    Parameters
-    ----------
-    group : h5py.Group
-        Of the run.
-    key : {"chain", "log_prob", "blobs"}
-        What to read of them.
-    start, step, stop : int
-    """
-    rows = read_rows(group[key], start, stop, step)
-    return from_file(rows, group[key].dtype.base) if key == "blobs" else rows
+def read_steps(group: h5py.Group, key: str, rows: range) -> NDArray[Any]:
+    """Read steps of "chain", "log_prob" or "blobs"."""
+    values = read_rows(group[key], rows.start, rows.stop, rows.step)
+    return from_file(values, group[key].dtype.base) if key == "blobs" else values
 
 
-def check_storable(blobs: NDArray[Any], layout: BlobLayout) -> None:
+def steps_meta(stored: Stored) -> RunMeta:
+    """Describe the steps of a run as rows that are on their way into its group."""
+    walkers, ndim = stored.nwalkers, stored.ndim
+    variables: dict[str, VariableSpec] = {
+        "chain": (stored.dtype, (walkers, ndim)),
+        "log_prob": (stored.dtype, (walkers,)),
+    }
+    if stored.blobs is not None:
+        variables |= columns_of(stored.blobs, walkers)
+    stats: dict[str, VariableSpec] = {
+        "accepted": (np.float64, (walkers,)),
+        "random_state": (RANDOM_STATE, ()),
+    }
+    return make_meta(variables, stats, rid="steps")
+
+
+def keys_of(blobs: BlobLayout | None) -> list[str]:
+    """List what is kept of each step."""
+    return ["chain", "log_prob", *(["blobs"] if blobs is not None else [])]
+
+
+def take_steps(chain: _Chain, key: str, rows: range, blobs: BlobLayout | None) -> NDArray[Any]:
+    """Give steps from a chain whose rows `steps_meta` describes."""
+    slc = slice(rows.start, rows.stop, rows.step)
+    if key != "blobs" or blobs is None:
+        return chain.get_draws(key, slc)
+    return join(blobs, lambda name: chain.get_draws(name, slc))
+
+
+def split_rows(rows: range, held: int) -> tuple[range, range]:
+    """Split steps into those that a file has, so many, and those that follow."""
+    n = len(range(rows.start, min(rows.stop, held), rows.step))
+    return rows[:n], rows[n:]
+
+
+def _check_storable(blobs: NDArray[Any], layout: BlobLayout) -> None:
     """Check that an HDF5 file can hold blobs like those of a step.
 
     Raises

@@ -6,12 +6,17 @@ import os
 import threading
 from typing import Any
 
-from drawstore import drain
-from drawstore.hdf5.store_file import store_file
+import h5py
+from numpy.typing import NDArray
 
-from .blobs import BlobLayout
-from .layout import Stored, emcee_group
-from .writer import Run
+from drawstore import drain
+from drawstore.hdf5.binding import Binding
+from drawstore.hdf5.errors import locked
+from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
+
+from .blobs import layout_of
+from .layout import Stored, declare_blobs, emcee_group, fit_blobs
+from .writer import Options, Run
 
 __all__ = ["find_run", "start_run"]
 
@@ -24,41 +29,68 @@ def find_run(path: str, name: str) -> Run | None:
     return _runs.get((path, name))
 
 
-def start_run(
-    path: str,
-    name: str,
-    blobs: BlobLayout | None,
-    flush_interval: float,
-    compression: Any,
-    compression_opts: Any,
-) -> Run:
-    """Become the writer of a run, or find that this process is.
+def start_run(path: str, name: str, blobs: NDArray[Any] | None, options: Options) -> Run:
+    """Become the writer of a run whose next steps have such blobs, or find that this process is.
 
     Raises
     ------
     BlockingIOError
-        Where another process is.
+        Where another process is, or has the file open for longer than some seconds.
+    ValueError, TypeError
+        Where the run has other blobs, or where no file can hold them.
     """
     with _runs_lock:
         file = store_file(path)
-        key = (file.path, name)
-        run = _runs.get(key)
+        run = _runs.get((file.path, name))
         if run is not None and not run.finished:
-            return run
-        file.acquire()
+            try:
+                if fit_blobs(run.blobs, run.iteration, blobs):
+                    return run
+            except BaseException:
+                run.finish_if_complete()
+                raise
+            run.discard()  # nothing was saved yet
+        file.acquire(journal=options.journal.path)
         try:
-            with file.reading() as opened:
-                stored = Stored.of(emcee_group(opened, name))
-            layout = stored.blobs or (blobs if stored.iteration == 0 else None)
-            run = Run(
-                file, name, stored, layout, flush_interval, compression, compression_opts, _forget
-            )
+            stored, binding = _begin(file, name, blobs, options)
+            run = Run(file, name, stored, binding, options, _forget)
         except BaseException:
             file.release()
             raise
-        _runs[key] = run
+        _runs[file.path, name] = run
         drain.register(run)  # it holds the file, steps or not, until it is finished
         return run
+
+
+def _begin(
+    file: StoreFile, name: str, blobs: NDArray[Any] | None, options: Options
+) -> tuple[Stored, Binding]:
+    """Have the group say which steps will come, before any does; gives what it says."""
+
+    def look(opened: h5py.File) -> tuple[Stored, Binding | None, bool]:
+        group = emcee_group(opened, name, file.path)
+        stored = Stored.of(group)
+        return stored, Binding.of(group), fit_blobs(stored.blobs, stored.iteration, blobs)
+
+    with file.reading() as opened:
+        stored, binding, fits = look(opened)
+
+    def begin(opened: h5py.File) -> None:
+        nonlocal stored, binding
+        group = emcee_group(opened, name, file.path)
+        stored, _, fits = look(opened)
+        if not fits:
+            layout = None if blobs is None else layout_of(blobs)
+            declare_blobs(group, layout, options.compression, options.compression_opts)
+            stored = Stored.of(group)
+        binding = Binding.begin(group, stored.iteration)
+
+    # Other programs may have a file open that needs no change.
+    is_ready = fits and binding is not None and binding.rows == stored.iteration
+    if not is_ready and not file.update(begin, timeout=PATIENCE):
+        raise locked(file.path, PATIENCE)
+    assert binding is not None
+    return stored, binding
 
 
 def _forget(run: Run) -> None:

@@ -12,14 +12,15 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from drawstore._core import fresh_rid
 from drawstore.dtypes import parse_dtype
-from drawstore.ensemble import RANDOM_STATE, ensemble_meta, is_ensemble, parameters
+from drawstore.ensemble import ensemble_meta, is_ensemble, parameters
 from drawstore.interface import Backend as Store
 from drawstore.interface import Chain, Run
 
-from .base import nothing_stored
+from .base import inconsistent_blobs, nothing_stored
 from .blob_columns import declare, join, layout_in, split
 from .blobs import BlobLayout, layout_of
-from .stored import StoredBackend, StoredSteps
+from .random_states import encode_state, state_at
+from .stored import StoredBackend, StoredSteps, own
 
 __all__ = ["StoreBackend"]
 
@@ -122,7 +123,7 @@ class StoreBackend(StoredBackend):
         chain = self._take(state.blobs) if self._writer is None else self._writer
         layout = self._layout
         if (state.blobs is None) != (layout is None):
-            raise _inconsistent_blobs()
+            raise inconsistent_blobs()
         if np.shape(accepted) != self._accepted.shape:
             raise ValueError(f"invalid acceptance size; expected {len(self._accepted)}")
         draw = {"coords": state.coords, "log_prob": state.log_prob}
@@ -132,7 +133,7 @@ class StoreBackend(StoredBackend):
             self._count(chain)
         counts = self._accepted + accepted
         stats: dict[str, ArrayLike] = {"accepted": counts}
-        random_state = _encode_state(state.random_state)
+        random_state = encode_state(state.random_state)
         if random_state is not None:
             stats["random_state"] = random_state
         chain.append(draw, stats)
@@ -213,23 +214,23 @@ class StoreBackend(StoredBackend):
             return
         count = len(chain)
 
-        def read(name: str, start: int, step: int) -> NDArray[Any]:
-            slc = slice(start, count, step)
+        def read(name: str, rows: range) -> NDArray[Any]:
+            slc = slice(rows.start, rows.stop, rows.step)
             if name != "blobs":
-                return _own(chain.get_draws("coords" if name == "chain" else name, slc))
+                return own(chain.get_draws("coords" if name == "chain" else name, slc))
             assert layout is not None
-            return join(layout, lambda part: _own(chain.get_draws(part, slc)))
+            return join(layout, lambda part: own(chain.get_draws(part, slc)))
 
         yield StoredSteps(
             count,
             layout,
             read,
             lambda: _accepted_in(chain, count) if count else np.zeros(self.nwalkers),
-            lambda: _state_at(chain, count - 1) if count else None,
+            lambda: state_at(chain, count - 1) if count else None,
         )
 
     def _no_steps(self) -> StoredSteps:
-        def read(name: str, start: int, step: int) -> NDArray[Any]:
+        def read(name: str, rows: range) -> NDArray[Any]:
             return np.empty((0, *self.shape) if name == "chain" else (0, self.nwalkers), self.dtype)
 
         return StoredSteps(0, None, read, lambda: np.zeros(self.nwalkers), lambda: None)
@@ -250,7 +251,7 @@ class StoreBackend(StoredBackend):
         if self._writer is None or (len(self._writer) == 0 and layout != self._layout):
             return self._begin(layout, blobs)
         if (layout is None) != (self._layout is None):
-            raise _inconsistent_blobs()
+            raise inconsistent_blobs()
         if self._layout is not None and blobs is not None:
             self._layout.admit(blobs)
         return self._writer
@@ -295,44 +296,9 @@ class StoreBackend(StoredBackend):
         return {**vars(self), "_writer": None, "_layout": None}
 
 
-def _inconsistent_blobs() -> ValueError:
-    return ValueError("inconsistent use of blobs: all steps of a run have them, or none")
-
-
 def _blobs_of(run: Run) -> BlobLayout | None:
     return layout_in(run.variables, bool(run.attributes.get("blobs_are_dicts")))
 
 
-def _own(values: NDArray[Any]) -> NDArray[Any]:
-    """Give values that the caller may change."""
-    if not values.flags.owndata:
-        return values.copy()
-    values.flags.writeable = True
-    return values
-
-
 def _accepted_in(chain: Chain, steps: int) -> NDArray[np.float64]:
     return np.array(chain.get_stats_at(steps - 1, ["accepted"])["accepted"])
-
-
-def _encode_state(state: Any) -> NDArray[np.void] | None:
-    """Give a state of NumPy's RandomState as a row holds it; None where it is not one."""
-    if not isinstance(state, tuple | list) or len(state) != 5 or state[0] != "MT19937":
-        return None
-    encoded = np.empty((), dtype=RANDOM_STATE)
-    encoded["key"], encoded["position"], encoded["has_gauss"], encoded["gauss"] = state[1:]
-    return encoded
-
-
-def _state_at(chain: Chain, i: int) -> tuple[str, NDArray[np.uint32], int, int, float] | None:
-    value = chain.get_stats_at(i, ["random_state"])["random_state"]
-    if isinstance(value, np.ma.MaskedArray):
-        return None
-    key = np.array(value["key"])
-    return (
-        "MT19937",
-        key,
-        int(value["position"]),
-        int(value["has_gauss"]),
-        float(value["gauss"]),
-    )

@@ -18,7 +18,7 @@ from .base import BaseBackend, nothing_stored
 from .blobs import BlobLayout, decode_dicts
 from .steps import step_count
 
-__all__ = ["StoredBackend", "StoredSteps"]
+__all__ = ["StoredBackend", "StoredSteps", "own"]
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class StoredSteps:
     blobs : BlobLayout or None
         Of their blobs.
     read : callable
-        ``read(name, start, step)`` gives every ``step``-th of them from ``start`` on, of "chain",
-        "log_prob" or "blobs": an array that the caller may change.
+        ``read(name, rows)`` gives those of a range of "chain", "log_prob" or "blobs": an array
+        that the caller may change.
     accepted : callable
         Gives the accepted proposals of each walker up to the last of them.
     random_state : callable
@@ -42,9 +42,14 @@ class StoredSteps:
 
     count: int
     blobs: BlobLayout | None
-    read: Callable[[str, int, int], NDArray[Any]]
+    read: Callable[[str, range], NDArray[Any]]
     accepted: Callable[[], NDArray[Any]]
     random_state: Callable[[], Any]
+
+    @property
+    def all(self) -> range:
+        """The numbers of the steps."""
+        return range(self.count)
 
 
 class StoredBackend(Closing, BaseBackend):
@@ -149,19 +154,19 @@ class StoredBackend(Closing, BaseBackend):
     def chain(self) -> NDArray[Any]:
         """Positions, shape (iteration, nwalkers, ndim)."""
         with self._steps() as steps:
-            return steps.read("chain", 0, 1)
+            return steps.read("chain", steps.all)
 
     @property
     def log_prob(self) -> NDArray[Any]:
         """Log-probabilities, shape (iteration, nwalkers)."""
         with self._steps() as steps:
-            return steps.read("log_prob", 0, 1)
+            return steps.read("log_prob", steps.all)
 
     @property
     def blobs(self) -> NDArray[Any] | None:
         """Blobs, shape (iteration, nwalkers, ...), or None."""
         with self._steps() as steps:
-            return None if steps.blobs is None else steps.read("blobs", 0, 1)
+            return None if steps.blobs is None else steps.read("blobs", steps.all)
 
     def has_blobs(self) -> bool:
         """Whether the steps have blobs."""
@@ -195,10 +200,7 @@ class StoredBackend(Closing, BaseBackend):
         with self._saved() as steps:
             if name == "blobs" and steps.blobs is None:
                 return None
-            start = discard + thin - 1
-            if start < 0:  # counted from the end, as slices do
-                start = max(0, start + steps.count)
-            values = steps.read(name, start, thin)
+            values = steps.read(name, steps.all[discard + thin - 1 :: thin])
         if flat:
             return values.reshape(values.shape[0] * values.shape[1], *values.shape[2:])
         return values
@@ -217,14 +219,22 @@ class StoredBackend(Closing, BaseBackend):
             Where there is no step yet.
         """
         with self._saved() as steps:
-            last = steps.count - 1
+            last = steps.all[-1:]
             blobs = None
             if steps.blobs is not None:
-                blobs = steps.read("blobs", last, 1)[0]
+                blobs = steps.read("blobs", last)[0]
                 blobs = decode_dicts(blobs) if steps.blobs.dicts else blobs
             return emcee.State(
-                steps.read("chain", last, 1)[0],
-                log_prob=steps.read("log_prob", last, 1)[0],
+                steps.read("chain", last)[0],
+                log_prob=steps.read("log_prob", last)[0],
                 blobs=blobs,
                 random_state=steps.random_state(),
             )
+
+
+def own(values: NDArray[Any]) -> NDArray[Any]:
+    """Give values that the caller may change."""
+    if not values.flags.owndata:
+        return values.copy()
+    values.flags.writeable = True
+    return values

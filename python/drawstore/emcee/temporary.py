@@ -10,6 +10,7 @@ from typing import Any
 
 from numpy.typing import DTypeLike
 
+from drawstore.hdf5.journal import journal_path
 from drawstore.hdf5.redo import redo_path
 
 from .hdf import HDFBackend
@@ -54,6 +55,6 @@ class TempHDFBackend:
     ) -> None:
         self._backend.close()
         assert self.filename is not None
-        for path in (self.filename, redo_path(self.filename)):
+        for path in (self.filename, redo_path(self.filename), journal_path(self.filename)):
             with contextlib.suppress(FileNotFoundError):
                 os.remove(path)

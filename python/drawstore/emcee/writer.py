@@ -1,47 +1,84 @@
-"""A run that is being written: its steps gather in a ring, and are drained into the file."""
+"""A run that is being written: its steps gather in a journal, and are drained into the file."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import logging
 import math
 import threading
 import time
 import weakref
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import h5py
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from drawstore import drain
-from drawstore._core import ChainBuffer, StepRecorder
-from drawstore.hdf5.delivery import EXIT_WAIT, Delivery
-from drawstore.hdf5.dtypes import as_texts
+from drawstore.backends.core import core_meta
+from drawstore.hdf5.binding import Binding
+from drawstore.hdf5.delivery import Delivery
+from drawstore.hdf5.journal import JournalOptions
 from drawstore.hdf5.store_file import StoreFile
 
-from .blobs import BlobLayout, layout_of
-from .layout import Stored, append_steps, check_storable, emcee_group, read_steps
-from .stored import StoredSteps
+from .layout import (
+    Stored,
+    append_steps,
+    emcee_group,
+    keys_of,
+    read_steps,
+    split_rows,
+    steps_meta,
+    take_steps,
+)
+from .random_states import state_at
+from .recording import recorder_for
+from .stored import StoredSteps, own
 
-__all__ = ["Run"]
+if TYPE_CHECKING:
+    from drawstore._core import Journal
 
-_Variables = list[tuple[str, DTypeLike, tuple[int, ...]]]
+__all__ = ["Options", "Run"]
+
+logger = logging.getLogger("drawstore")
 
 _BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
-_SEGMENT_BYTES = 2 * 2**20
-_BACKLOG_BYTES = 256 * 2**20  # from here on the sampler waits for a disk that is slower than it
-_STATE_BYTES = 2512
+_MEMORY_BYTES = 64 * 2**20  # without a journal, from here on the sampler waits for a slower disk
+_UNTIL_CHECKED = 256  # steps of changing size after which their bytes are counted
 _END_WAIT = 2.0  # seconds that the last announced step waits for a reader of the file
 _BUSY = 0.02
 _RETRY = 1.0
 _IDLE = 1.0  # how often a run whose announced steps do not come asks whether anyone still holds it
 
 
+@dataclass(frozen=True)
+class Options:
+    """How a handle wants its run written; the handle that begins the run decides.
+
+    Attributes
+    ----------
+    flush_interval : float
+        Seconds after which a step is in the file at the latest.
+    compression, compression_opts
+        Of h5py.
+    journal : JournalOptions
+        Where steps wait.
+    """
+
+    flush_interval: float
+    compression: Any
+    compression_opts: Any
+    journal: JournalOptions
+
+
 class Run(Delivery):
     """Steps of one run on their way into one group of one file.
 
-    One thread saves steps; any thread may read, flush and close. `start_run` makes it.
+    One thread saves steps; any thread may read, flush and close. `start_run` makes it. Steps are
+    counted from the first of the run on, whoever saved them.
 
     Parameters
     ----------
@@ -51,12 +88,9 @@ class Run(Delivery):
         Of the group.
     stored : Stored
         What the group holds already.
-    blobs : BlobLayout or None
-        Of the steps to come.
-    flush_interval : float
-        Seconds after which a step is in the file at the latest.
-    compression, compression_opts
-        Of h5py.
+    binding : Binding
+        Of the group.
+    options : Options
     forget : callable
         Called with the run when it is finished.
     """
@@ -68,194 +102,167 @@ class Run(Delivery):
         file: StoreFile,
         name: str,
         stored: Stored,
-        blobs: BlobLayout | None,
-        flush_interval: float,
-        compression: Any,
-        compression_opts: Any,
+        binding: Binding,
+        options: Options,
         forget: Callable[[Run], None],
     ) -> None:
-        super().__init__(file.path)
+        super().__init__(file.path, options.journal.path)
         self.file = file
         self.name = name
         self.stored = stored
-        self.blobs = blobs
-        self._flush_interval = flush_interval
-        self._compression = (compression, compression_opts)
-        self._forget = forget
+        self.blobs = stored.blobs
         self.handles: weakref.WeakSet[Any] = weakref.WeakSet()
         self.finished = False
+        self._binding = binding
+        self._flush_interval = options.flush_interval
+        self._max_buffer = options.journal.max_buffer
+        self._forget = forget
         self._state = threading.Lock()  # what is delivered; held for moments
-
-        walkers, ndim = stored.nwalkers, stored.ndim
-        variables: _Variables = [
-            ("chain", stored.dtype, (walkers, ndim)),
-            ("log_prob", stored.dtype, (walkers,)),
-        ]
-        encode: Callable[[int, NDArray[Any]], NDArray[Any] | None] | None = None
-        # Blobs that are Python objects stay in Python, by step.
-        self._objects: dict[int, NDArray[Any]] | None = None
-        if blobs is not None and blobs.dtype.hasobject:
-            self._objects = {}
-            encode = _keeper(self._objects, blobs)
-        elif blobs is not None:
-            variables.append(("blobs", blobs.dtype, (walkers, *blobs.shape)))
-            encode = blobs.encode_step if blobs.dicts else None
-        self._row_bytes = _draw_bytes(variables)
-        self._block_rows = max(1, _BLOCK_BYTES // self._row_bytes)
-        variables.append(("accepted", np.float64, (walkers,)))
-        variables.append(("random_state", np.dtype((np.void, _STATE_BYTES)), ()))
-        segment_rows = max(1, _SEGMENT_BYTES // _draw_bytes(variables))
-        self._ring = ChainBuffer(variables, segment_rows=segment_rows)
+        self._journal: Journal = file.journal(options.journal)
+        self._chain = self._journal.begin_chain(
+            binding.id, name, core_meta(steps_meta(stored)), 0, binding.rows, binding.sum
+        )
         accepted = np.array(stored.accepted, dtype=np.float64)
-        self._recorder = StepRecorder(self._ring, accepted, encode)
+        self._recorder = recorder_for(self._chain, self.blobs, accepted)
         self._recorder.random_state = stored.random_state
         self._recorder.notify_at = 0
         self._other_states: dict[int, Any] = {}
         self.record = self._recorder.save_step
-        self._delivered = 0
+        self._delivered = binding.rows
         self._announced = 0
-        self._attempted = 0  # rows up to here may be in the file after an attempt that failed
+        self._attempted = binding.rows  # they may be in the file after an attempt that failed
         self._discarded = False
+        self._has_said_that_it_waits = False
 
     # What the sampler calls.
 
     def announce(self, steps: int) -> None:
         """Say that so many steps will follow the present one."""
         with self._state:
-            self._announced = max(self._announced, len(self._ring) + steps)
+            self._announced = max(self._announced, self.iteration + steps)
             self._recorder.notify_at = 0
 
-    def accept(self, blobs: NDArray[Any] | None) -> bool:
-        """Check that steps with such blobs may follow.
-
-        Parameters
-        ----------
-        blobs : ndarray, shape (nwalkers, ...), or None
-            Of the current step.
-
-        Returns
-        -------
-        bool
-            False where nothing speaks against them, but the run has to begin anew for them.
+    def saved(self) -> None:
+        """Act on a step that `record` told of: the first of a block, or the last announced.
 
         Raises
         ------
-        ValueError, TypeError
-            Where earlier steps had none, or others, or where no file can hold them.
+        OSError
+            Where the announced steps are complete, or no more may wait, and the file cannot be
+            written.
         """
-        if blobs is None and self.blobs is None:
-            return True
-        if blobs is None or (self.blobs is None and self.iteration > 0):
-            raise ValueError("inconsistent use of blobs: all steps of a run have them, or none")
-        if self.blobs is None or (self.iteration == 0 and self.stored.blobs is None):
-            layout = layout_of(blobs)
-            check_storable(blobs, layout)
-            return layout == self.blobs
-        self.blobs.admit(blobs)
-        return True
-
-    def saved(self) -> None:
-        """Act on a step that `record` told of: the first of a block, or the last announced."""
         if self.finished:  # another thread has delivered it and ended the run
             return
-        rows = len(self._ring)
+        rows = self.iteration
         if self._announced and rows >= self._announced:
             self._recorder.notify_at = 0
             drain.schedule(self, _RETRY)
             if not self.deliver(timeout=_END_WAIT):
                 drain.schedule(self, _BUSY)
             return
-        backlog = rows - self._delivered
-        urgent = backlog >= self._block_rows
-        drain.schedule(self, 0.0 if urgent else self._flush_interval)
-        if backlog * self._row_bytes > _BACKLOG_BYTES and not self.file.waits_for_lock:
+        waiting = self._chain.waiting_bytes
+        drain.schedule(self, 0.0 if waiting >= _BLOCK_BYTES else self._flush_interval)
+        if self._journal.path is None and waiting > _MEMORY_BYTES and not self.file.waits_for_lock:
             self.deliver(timeout=_END_WAIT)
-        following = rows + self._block_rows
+        self._wait_for_room()
+        following = rows + self._block_rows(min(_BLOCK_BYTES, self._max_buffer // 4))
         self._recorder.notify_at = min(following, self._announced or following)
+
+    def _wait_for_room(self) -> None:
+        is_held = False
+
+        def has_room() -> bool:
+            nonlocal is_held
+            is_held = is_held or self.file.waits_for_lock
+            return self.finished or self._chain.waiting_bytes <= self._max_buffer
+
+        while not has_room():
+            if not self.deliver(_END_WAIT, has_room) and not has_room():
+                self._say_that_it_waits(is_held)
+
+    def _say_that_it_waits(self, is_held: bool) -> None:
+        if not self._has_said_that_it_waits:
+            self._has_said_that_it_waits = True
+            logger.warning(
+                "the sampler waits, because %.1f MiB of steps wait for %r, which %s; max_buffer "
+                "says how much may wait",
+                self._chain.waiting_bytes / 2**20,
+                self.file.path,
+                "another program has open" if is_held else "is written slowly",
+            )
+
+    def _block_rows(self, n_bytes: int) -> int:
+        """Tell how many steps have about so many bytes."""
+        waiting = max(1, self.iteration - self._delivered)
+        rows = max(1, n_bytes * waiting // max(1, self._chain.waiting_bytes))
+        has_texts = self.blobs is not None and self.blobs.dtype.hasobject
+        return min(rows, _UNTIL_CHECKED) if has_texts else rows
 
     # What readers call.
 
     @property
     def iteration(self) -> int:
         """Steps saved, in the file and on their way."""
-        return self.stored.iteration + len(self._ring)
-
-    @property
-    def accepted(self) -> NDArray[Any]:
-        return np.array(self._recorder.accepted)
-
-    @property
-    def random_state(self) -> list[Any] | None:
-        state = self._recorder.random_state
-        return list(state) if state is not None and len(state) else None
+        return len(self._chain)
 
     def steps(self) -> StoredSteps:
         """Give the steps as they are now."""
         return StoredSteps(
-            self.iteration, self.blobs, self.read, lambda: self.accepted, lambda: self.random_state
+            self.iteration,
+            self.blobs,
+            self._read,
+            lambda: np.array(self._recorder.accepted),
+            self._random_state,
         )
 
-    def read(self, key: str, start: int, step: int) -> NDArray[Any]:
-        """Read every ``step``-th step from ``start`` on, from the file and from the ring."""
-        with self._state:
-            stop = len(self._ring)
+    def _random_state(self) -> list[Any] | None:
+        state = self._recorder.random_state
+        return list(state) if state is not None and len(state) else None
+
+    def _read(self, key: str, rows: range) -> NDArray[Any]:
+        while True:
             held = self._delivered
-            waiting = self._waiting(key, held, stop)
-        base = self.stored.iteration
-        border = base + held
-        parts = []
-        if start < border:
+            stored, waiting = split_rows(rows, held)
+            try:
+                values = take_steps(self._chain, key, waiting, self.blobs)
+            except RuntimeError:
+                if self._delivered == held:
+                    raise
+                continue  # they were delivered meanwhile
+            if not stored:
+                return own(values)
             with self.file.reading() as file:
                 group = emcee_group(file, self.name, self.file.path)
-                if group.attrs["iteration"] < border:
-                    raise self._conflict(group, border)
-                parts.append(read_steps(group, key, start, step, border))
-        following = range(start, max(start, base + stop), step)
-        first = next((i for i in following if i >= border), None)
-        if first is not None:
-            parts.append(waiting[first - border :: step])
-        if not parts:
-            return waiting[:0].copy()
-        return parts[0].copy() if len(parts) == 1 and first is not None else np.concatenate(parts)
-
-    def _waiting(self, key: str, start: int, stop: int) -> NDArray[Any]:
-        """Give rows that are not in the file yet, as they are in memory."""
-        if key == "blobs" and self._objects is not None:
-            assert self.blobs is not None
-            rows = np.empty(
-                (stop - start, self.stored.nwalkers, *self.blobs.shape), dtype=self.blobs.dtype
-            )
-            for i in range(start, stop):
-                rows[i - start] = self._objects[i]
-            return rows
-        return self._ring.get_draws(key, slice(start, stop))
+                if group.attrs["iteration"] < held:
+                    raise self._conflict(group, held)
+                before = read_steps(group, key, stored)
+            return np.concatenate([before, values]) if waiting else before
 
     # Delivering.
 
     def deliver(
         self, timeout: float = math.inf, cancelled: Callable[[], bool] | None = None
     ) -> bool:
-        end = len(self._ring)
+        end = self.iteration
         latest = time.monotonic() + timeout
         if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
             return False
         try:
+            if self._delivered < end and not self.finished:
+                self._journal.sync()  # the file never has steps that the journal could lose
             while not self.finished and self._delivered < end:
                 start = self._delivered
-                stop = min(end, start + self._block_rows)
+                stop = min(end, start + self._block_rows(_BLOCK_BYTES))
                 if not self.file.update(
                     functools.partial(self._write, start=start, stop=stop),
                     timeout=max(0.0, latest - time.monotonic()),
                     cancelled=lambda: self._discarded or (cancelled is not None and cancelled()),
                 ):
                     return False
-                with self._state:
-                    self._delivered = stop
-                    self._ring.confirm(stop)
+                self._delivered = stop
+                self._chain.release(stop)
                 for i in range(start, stop):
                     self._other_states.pop(i, None)
-                    if self._objects is not None:
-                        del self._objects[i]
             self.finish_if_complete()
             return True
         finally:
@@ -263,51 +270,42 @@ class Run(Delivery):
 
     def _write(self, file: h5py.File, start: int, stop: int) -> None:
         group = emcee_group(file, self.name, self.file.path)
-        base, found = self.stored.iteration, int(group.attrs["iteration"])
-        if found == base + self._attempted:
-            start = self._attempted
+        binding = Binding.of(group)
+        found = int(group.attrs["iteration"])
+        if found not in (start, self._attempted) or binding is None:
+            raise self._conflict(group, start)
         ours = (self.stored.nwalkers, self.stored.ndim)
-        if found != base + start or (group.attrs["nwalkers"], group.attrs["ndim"]) != ours:
-            raise self._conflict(group, base + start)
-        self._attempted = stop
-        if start == stop:
+        if binding.id != self._binding.id or (group.attrs["nwalkers"], group.attrs["ndim"]) != ours:
+            raise self._conflict(group, start)
+        start, self._attempted = found, max(found, stop)
+        if start >= stop:
             return
-        first = base + start
-        keys = ["chain", "log_prob", *(["blobs"] if self.blobs is not None else [])]
+        rows = range(start, stop)
         self._other_states.update(self._recorder.take_other_states())
         append_steps(
             group,
-            first,
-            {key: self._waiting(key, start, stop) for key in keys},
-            self.stored.iteration + self._announced,
+            start,
+            {key: take_steps(self._chain, key, rows, self.blobs) for key in keys_of(self.blobs)},
+            self._announced,
             self.blobs,
-            self._ring.get_draws("accepted", slice(stop - 1, stop))[0],
-            self._state_after(stop - 1),
-            *self._compression,
+            self._chain.get_stats_at(stop - 1, ["accepted"])["accepted"],
+            self._other_states.get(stop - 1) or state_at(self._chain, stop - 1),
         )
+        replace(self._binding, rows=stop, sum=self._chain.sum_of(stop - 1)).write(group)
 
     def _conflict(self, group: h5py.Group, expected: int) -> RuntimeError:
-        held = len(self._ring) - self._delivered
+        held = self.iteration - self._delivered
         return RuntimeError(
             f"{self.file.path!r}, group {self.name!r}: another program changed the run, which has "
             f"{group.attrs['iteration']} steps where {expected} were written. What it wrote is "
-            f"left as it is. The last {held} of your steps are in memory until reset() or close(): "
-            f"get_chain(discard={self.stored.iteration + self._delivered}) reads them"
+            f"left as it is. The last {held} of your steps are kept until reset() or close(): "
+            f"get_chain(discard={self._delivered}) reads them"
         )
-
-    def _state_after(self, row: int) -> Any:
-        if row in self._other_states:
-            return self._other_states[row]
-        raw = self._ring.get_draws("random_state", slice(row, row + 1)).tobytes()
-        key = np.frombuffer(raw, dtype=np.uint32, count=624)
-        position, has_gauss = np.frombuffer(raw, dtype=np.int32, count=2, offset=2496)
-        gaussian = np.frombuffer(raw, dtype=np.float64, count=1, offset=2504)[0]
-        return "MT19937", key, int(position), int(has_gauss), float(gaussian)
 
     def finish_if_complete(self) -> None:
         """Give the file up where all is delivered and nothing announced is open."""
         with self._state:
-            open_ended = len(self._ring) < self._announced and len(self.handles) > 0
+            open_ended = self.iteration < self._announced and len(self.handles) > 0
             if self.finished or open_ended or not self._seal():
                 return
         self._let_go()
@@ -316,7 +314,7 @@ class Run(Delivery):
         # A step may be recorded in any moment. Either it is seen here, or who saved it sees that
         # the run is finished, and saves it in the next one (see `took_last`).
         self.finished = True
-        self.finished = self._delivered >= len(self._ring)
+        self.finished = self._delivered >= self.iteration
         return self.finished
 
     def took_last(self) -> bool:
@@ -324,12 +322,23 @@ class Run(Delivery):
         if not self.finished:
             return True
         with self._state:
-            return not self.finished or self._delivered >= len(self._ring)
+            return not self.finished or self._delivered >= self.iteration
 
     def _let_go(self) -> None:
         drain.forget(self)
         self._forget(self)
+        self._forget_steps()
         self.file.release()
+
+    def _forget_steps(self) -> None:
+        end = time.monotonic() + _END_WAIT
+        while True:
+            try:
+                return self._chain.discard()
+            except RuntimeError:  # a step is just being recorded; it will go to the next run
+                if time.monotonic() > end:
+                    raise
+                time.sleep(0.0002)
 
     def close(self, timeout: float) -> None:
         """Deliver everything and give the file up.
@@ -347,7 +356,7 @@ class Run(Delivery):
             self.discard()
             raise
         if not delivered:
-            raise self.held(len(self._ring) - self._delivered, timeout)
+            raise self.held(self.iteration - self._delivered, timeout)
         with self._delivering:
             with self._state:
                 if self.finished:
@@ -360,13 +369,26 @@ class Run(Delivery):
 
     def discard(self) -> None:
         """Forget the steps that wait, because the run starts again."""
+        with self.replaced():
+            pass
+
+    @contextlib.contextmanager
+    def replaced(self) -> Iterator[None]:
+        """Forget the steps that wait where the context ends without an error.
+
+        Nothing is delivered meanwhile.
+        """
         self._discarded = True
-        with self._delivering:
-            with self._state:
-                if self.finished:
-                    return
-                self.finished = True
-            self._let_go()
+        try:
+            with self._delivering:
+                yield
+                with self._state:
+                    if self.finished:
+                        return
+                    self.finished = True
+                self._let_go()
+        finally:
+            self._discarded = False
 
     # What the background thread and the end of the process call.
 
@@ -377,7 +399,7 @@ class Run(Delivery):
         if again is not None:
             return again
         self._recorder.notify_at = 0  # the next step tells of itself; or was it saved just now?
-        if len(self._ring) > self._delivered:
+        if self.iteration > self._delivered:
             return self._flush_interval
         return None if self.finished else _IDLE
 
@@ -385,22 +407,6 @@ class Run(Delivery):
         if self.finished or self.is_of_a_parent:
             return
         try:
-            self.close(EXIT_WAIT)
+            self.close(self.exit_wait)
         except Exception as error:
-            self.report_lost(len(self._ring) - self._delivered, error)
-
-
-def _draw_bytes(variables: _Variables) -> int:
-    return sum(
-        int(np.prod(shape, dtype=object)) * np.dtype(dtype).itemsize
-        for _, dtype, shape in variables
-    )
-
-
-def _keeper(
-    objects: dict[int, NDArray[Any]], layout: BlobLayout
-) -> Callable[[int, NDArray[Any]], None]:
-    def keep(step: int, blobs: NDArray[Any]) -> None:
-        objects[step] = as_texts(np.array(layout.encode(blobs), dtype=layout.dtype))
-
-    return keep
+            self.report_lost(self.iteration - self._delivered, error)
