@@ -223,6 +223,18 @@ class TestStale:
         self.set_aside(path, "'mcmc' is not in the file any more, or was begun anew")
         assert steps_in(path) == 2
 
+    def test_gone_on_with_in_emcee_by_the_way(self, path):
+        backend = HDFBackend(path)
+        save(backend, 3, SHAPE, announce=100)
+        backend.flush()
+        save(emcee.backends.HDFBackend(path), 4, SHAPE, seed=5)
+        save(backend, 2, SHAPE, announce=100)
+        with pytest.raises(RuntimeError, match="another program changed the run"):
+            backend.close()
+        assert sorted(os.listdir(path.parent)) == ["chain.h5", "chain.h5-journal"]
+        self.set_aside(path, "another program changed 'mcmc'")
+        assert steps_in(path) == 9
+
     def test_deleted(self, path):
         killed(path)
         path.unlink()

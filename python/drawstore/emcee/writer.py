@@ -298,8 +298,8 @@ class Run(Delivery):
         return RuntimeError(
             f"{self.file.path!r}, group {self.name!r}: another program changed the run, which has "
             f"{group.attrs['iteration']} steps where {expected} were written. What it wrote is "
-            f"left as it is. The last {held} of your steps are kept until reset() or close(): "
-            f"get_chain(discard={self._delivered}) reads them"
+            f"left as it is. The last {held} of your steps are kept {self._kept} until reset(): "
+            f"get_chain(discard={self._delivered}) reads them until close()"
         )
 
     def finish_if_complete(self) -> None:
@@ -330,6 +330,21 @@ class Run(Delivery):
         self._forget_steps()
         self.file.release()
 
+    def _give_up(self) -> None:
+        """Let go of steps that cannot be delivered."""
+        with self._delivering:
+            with self._state:
+                if self.finished:
+                    return
+                self.finished = True
+            if self._journal.path is not None:
+                self.file.keep(self._journal)
+                drain.forget(self)
+                self._forget(self)
+                self.file.release()
+            else:
+                self._let_go()
+
     def _forget_steps(self) -> None:
         end = time.monotonic() + _END_WAIT
         while True:
@@ -348,12 +363,12 @@ class Run(Delivery):
         TimeoutError
             Where another program holds the file for longer than ``timeout`` seconds.
         RuntimeError
-            Where another program changed the run; what was not written is given up.
+            Where another program changed the run; the journal keeps what was not written.
         """
         try:
             delivered = self.deliver(timeout)
         except RuntimeError:
-            self.discard()
+            self._give_up()
             raise
         if not delivered:
             raise self.held(self.iteration - self._delivered, timeout)

@@ -131,6 +131,7 @@ class Journals:
 
     def __init__(self) -> None:
         self._open: dict[str | None, tuple[Journal, int | None]] = {}
+        self._kept: set[str | None] = set()
 
     def __contains__(self, path: str | None) -> bool:
         return path in self._open
@@ -149,11 +150,16 @@ class Journals:
             self._open[path] = journal, None if path is None else lock_journal(path)
         return self._open[path][0]
 
+    def keep(self, journal: Journal) -> None:
+        """Leave the file of a journal, because the store cannot have all of its rows."""
+        self._kept.add(journal.path)
+
     def remove(self) -> None:
-        """Remove the files: the store has all of their rows."""
+        """Remove the files, of which the store has all rows, but for those to be kept."""
         while self._open:
-            journal, fd = self._open.popitem()[1]
-            journal.close(remove=True)
+            path, (journal, fd) = self._open.popitem()
+            journal.close(remove=path not in self._kept)
+            self._kept.discard(path)
             if fd is not None:
                 unlock(fd)
                 os.close(fd)

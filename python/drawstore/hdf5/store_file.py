@@ -110,6 +110,11 @@ class StoreFile:
         with self._lock:
             return self._journals.get(options)
 
+    def keep(self, journal: Journal) -> None:
+        """Have the last `release` leave a journal, for `acquire` to set aside what does not fit."""
+        with self._lock:
+            self._journals.keep(journal)
+
     @contextlib.contextmanager
     def owned(self) -> Iterator[None]:
         """Own the file for a moment."""
