@@ -125,7 +125,7 @@ rows behind others that are lost. Only the one that knows the last row of the st
              py::arg("path"))
         .def_property_readonly(
             "id", [](const JournalScan& self) { return bytes_of(self.id()); },
-            "The journal's own id; zeros where the file is not a journal.")
+            "The journal's own id; zeros where the file is not a journal, or was only being made.")
         .def_property_readonly("chains", &JournalScan::pieces)
         .def_property_readonly("damaged", &JournalScan::damage,
                                "What is wrong with the file as a whole; empty where nothing is.")

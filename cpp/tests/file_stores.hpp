@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,10 +36,10 @@ class Folder {
 };
 
 inline std::vector<std::byte> contents(const fs::path& path) {
+    std::vector<std::byte> bytes(fs::file_size(path));
     std::ifstream file(path, std::ios::binary);
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
-    const auto bytes = std::as_bytes(std::span(text));
-    return {bytes.begin(), bytes.end()};
+    file.read(reinterpret_cast<char*>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
+    return bytes;
 }
 
 inline void write_contents(const fs::path& path, std::span<const std::byte> bytes) {

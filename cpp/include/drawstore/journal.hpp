@@ -120,6 +120,7 @@ class JournalScan {
     // Throws SystemError where the file cannot be read. Damage is told of, not thrown.
     explicit JournalScan(const std::filesystem::path& path);
 
+    // Zeros where the file is not a journal, or was only being made.
     const JournalId& id() const noexcept { return id_; }
     const std::vector<Piece>& pieces() const noexcept { return pieces_; }
 

@@ -30,6 +30,10 @@ std::array<std::byte, n> read_at(const File& file, std::uint64_t offset) {
     return bytes;
 }
 
+bool is_blank(std::span<const std::byte> bytes) {
+    return std::ranges::all_of(bytes, [](std::byte b) { return b == std::byte{0}; });
+}
+
 std::uint64_t read_word(const File& file, std::uint64_t segment) {
     return file::load<std::uint64_t>(read_at<8>(file, segment + head_bytes).data());
 }
@@ -43,15 +47,14 @@ class Scanner {
     std::vector<Part> parts() {
         std::vector<Part> found;
         const std::uint64_t size = file_.size();
+        if (size < header_bytes || size % file::page != 0) tell("the end of the file", size);
         bool is_expected = true;  // that a segment begins here
         for (std::uint64_t at = header_bytes; at < size;) {
             const auto head = read_at<head_end>(file_, at);
             const auto bytes = decode_head(head, at, id_sum_);
             if (!bytes) {
                 // Zeros: a segment that was being made. What follows is looked for in any case.
-                const bool is_blank =
-                    std::ranges::all_of(head, [](std::byte b) { return b == std::byte{0}; });
-                if (is_expected && !is_blank) tell("the head of a segment", at);
+                if (is_expected && !is_blank(head)) tell("the head of a segment", at);
                 is_expected = false;
                 at += file::page;
                 continue;
