@@ -51,7 +51,8 @@ class Work:
 
 def journal_forever(path, ledger, layout, seed):
     def said(what, number):
-        setattr(ledger, "said" if what == "released" else what, number)
+        if what != "synced":
+            setattr(ledger, what, number)
 
     work = Work(path, layout, random.Random(seed), said)
     while 8 * layout.width * work.step() < 50_000_000:

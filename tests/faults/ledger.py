@@ -4,7 +4,7 @@ import mmap
 import os
 import time
 
-_NAMES = ("begun", "appended", "synced", "said", "asked")
+_NAMES = ("begun", "appended", "released", "said", "asked")
 
 
 class Ledger:
@@ -14,8 +14,8 @@ class Ledger:
     ----------
     begun, appended : int
         Rows, those of an append that has not returned yet with them, and without them.
-    synced : int
-        Rows that a sync has returned for.
+    released : int
+        Rows that a journal need not have any more.
     said, asked : int
         Anything else that the process says, and that it is asked.
     """

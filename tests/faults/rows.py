@@ -20,10 +20,13 @@ class Rows:
         Numbers of 8 bytes in the widest variable.
     ragged : bool
         Whether there are variables of any length, which are kept in another way.
+    mark : int
+        What is added to the numbers, to know the rows of one run from those of another.
     """
 
     width: int
     ragged: bool
+    mark: int = 0
 
     def meta(self):
         variables = {"i": ("int64", ()), "x": ("float64", (self.width,))}
@@ -37,6 +40,7 @@ class Rows:
         return RID, tuples_of(meta.variables), tuples_of(meta.sample_stats), b""
 
     def append(self, chain, i):
+        i += self.mark
         draw = {"i": i, "x": i + np.arange(float(self.width))}
         if self.ragged:
             draw |= {"r": np.full(i % 4, i, np.int32), "t": f"row {i}"}
@@ -44,7 +48,7 @@ class Rows:
 
     def extend(self, chain, i, n):
         """Append n rows at once."""
-        numbers = np.arange(i, i + n)
+        numbers = np.arange(i, i + n) + self.mark
         draws = {"i": numbers, "x": numbers[:, None] + np.arange(float(self.width))}
         if self.ragged:
             ragged = np.empty(n, object)
@@ -59,7 +63,7 @@ class Rows:
         """
         n = len(chain)
         some = slice(0, n)
-        numbers = np.arange(first, first + n)
+        numbers = np.arange(first, first + n) + self.mark
         np.testing.assert_array_equal(chain.get_draws("i", some), numbers)
         expected = numbers[:, None] + np.arange(float(self.width))
         np.testing.assert_array_equal(chain.get_draws("x", some), expected)

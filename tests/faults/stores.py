@@ -44,6 +44,10 @@ class Chains:
         chain = self.backend(path).init_run(layout.meta()).init_chain(0)
         chain.close()
 
+    def begin_anew(self, path, layout):
+        self.backend(path).delete_run(rows.RID)
+        self.create(path, layout)
+
     def resume(self, path, layout):
         run = self.backend(path).get_run(rows.RID)
         return ChainWriter(run.init_chain(0, resume=True), layout)
@@ -73,9 +77,6 @@ class Chains:
 class Files(Chains):
     """Runs in a folder of files."""
 
-    keeps = "appended"  # what survives the death of the process
-    is_live = True  # a reader in another process sees a row as soon as it is appended
-
     def __init__(self, tail):
         self._tail = tail
 
@@ -85,9 +86,6 @@ class Files(Chains):
 
 class HDF5(Chains):
     """Runs in an HDF5 file."""
-
-    keeps = "synced"
-    is_live = False
 
     def __init__(self, **options):
         self._options = options
@@ -106,9 +104,10 @@ class HDF5(Chains):
 class StepWriter:
     """Saves numbered steps."""
 
-    def __init__(self, backend, shape, blobs):
+    def __init__(self, backend, shape, mark, blobs):
         self._backend = backend
         self._shape = shape
+        self._mark = mark
         self._blobs = blobs
 
     def count(self):
@@ -120,7 +119,7 @@ class StepWriter:
 
     def _state(self, i):
         return emcee.State(
-            np.full(self._shape, float(i)) + np.arange(self._shape[1]),
+            np.full(self._shape, float(i + self._mark)) + np.arange(self._shape[1]),
             log_prob=np.full(self._shape[0], -float(i)),
             blobs=np.full(self._shape[0], float(i)) if self._blobs else None,
             random_state=("MT19937", np.full(624, i, np.uint32), i % 624, 0, 0.0),
@@ -135,9 +134,6 @@ class StepWriter:
 
 class Emcee:
     """A run of emcee's sampler, in emcee's own layout; a layout's width gives the parameters."""
-
-    keeps = "synced"
-    is_live = False
 
     def __init__(self, blobs=False, begun_by_emcee=False, **options):
         self._blobs = blobs
@@ -156,6 +152,16 @@ class Emcee:
             with HDFBackend(path, **self._options) as backend:
                 backend.reset(*shape)
 
+    def begin_anew(self, path, layout):
+        self.create(path, layout)
+
+    def go_on_with_emcee(self, path, layout, n):
+        """Append n steps without drawstore."""
+        backend = emcee.backends.HDFBackend(path)
+        backend.grow(n, None)
+        writer = StepWriter(backend, self._shape(layout), layout.mark, self._blobs)
+        writer.append(writer.count(), n)
+
     def _shape(self, layout):
         ndim = min(layout.width, 30)
         return 2 * ndim, ndim
@@ -164,7 +170,7 @@ class Emcee:
         backend = HDFBackend(path, **self._options)
         shape = self._shape(layout)
         backend.grow(100_000, np.zeros(shape[0]) if self._blobs else None)
-        return StepWriter(backend, shape, self._blobs)
+        return StepWriter(backend, shape, layout.mark, self._blobs)
 
     def has_run(self, path):
         """Whether a run was begun; whatever is there can be read."""
@@ -180,7 +186,9 @@ class Emcee:
         if n == 0:
             return 0
         steps = np.arange(float(n))
-        expected = np.broadcast_to(steps[:, None, None] + np.arange(float(shape[1])), (n, *shape))
+        expected = np.broadcast_to(
+            steps[:, None, None] + layout.mark + np.arange(float(shape[1])), (n, *shape)
+        )
         np.testing.assert_array_equal(backend.get_chain(), expected)
         expected = np.broadcast_to(-steps[:, None], (n, shape[0]))
         np.testing.assert_array_equal(backend.get_log_prob(), expected)
@@ -212,3 +220,6 @@ IN_HDF5 = {
     "emcee-begun-by-emcee": Emcee(flush_interval=0.003, begun_by_emcee=True),
 }
 STORES = FILES | IN_HDF5
+# Which write nothing to their file by themselves.
+LAZY = {"hdf5-lazy": HDF5(flush_interval=1000.0), "emcee-lazy": Emcee(flush_interval=1000.0)}
+ALL = STORES | LAZY

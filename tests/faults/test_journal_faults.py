@@ -25,7 +25,7 @@ def killed(nursery, random, folder):
 def test_kills(nursery, rounds):
     def fault(random, folder):
         path, layout, ledger = killed(nursery, random, folder)
-        check_journal(path, layout, ledger.said, ledger.appended, ledger.begun)
+        check_journal(path, layout, ledger.released, ledger.appended, ledger.begun)
 
     rounds.play(fault)
 

@@ -27,11 +27,8 @@ def test_readers_at_100_hz(nursery, rounds, name):
         path, ledger = str(folder / "store"), Ledger(folder / "ledger")
         STORES[name].create(path, LAYOUT)
         writer = nursery.start(append_until_asked, name, path, ledger, LAYOUT, STEPS, 0.0002)
-        least = "appended" if STORES[name].is_live else ""
         readers = [
-            nursery.start(poll, reader, name, path, ledger, LAYOUT, least if own else "")
-            for reader in READERS[name]
-            for own in [reader in ("afresh", "held")]
+            nursery.start(poll, reader, name, path, ledger, LAYOUT) for reader in READERS[name]
         ]
         writer.finish()
         for reader in readers:

@@ -4,10 +4,11 @@ import ctypes
 import errno
 import os
 import random
+import signal
 import time
 
 from disks import SIZE, Room
-from stores import STORES
+from stores import ALL
 
 MOST_BYTES = 50_000_000  # of a store, where the kill comes late
 
@@ -43,14 +44,13 @@ def append(writer, i, batch, ledger):
 
 def append_forever(name, path, ledger, layout, pace=0.0, batch=1):
     """Append rows where the store ends, ``batch`` at once, a batch each ``pace`` seconds."""
-    writer = STORES[name].resume(path, layout)
+    writer = ALL[name].resume(path, layout)
     i = writer.count()
     ledger.said += 1
     while 8 * layout.width * i < MOST_BYTES:
         i = append(writer, i, batch, ledger)
         if i % 400 < batch:
             writer.sync()
-            ledger.synced = i
         if pace:
             time.sleep(pace)
     time.sleep(60)
@@ -61,28 +61,26 @@ def die_at_change(name, path, ledger, layout, seed, change):
     chosen = random.Random(seed)
     Shim().die_at(os.path.dirname(path), change)
     while True:
-        writer = STORES[name].resume(path, layout)
+        writer = ALL[name].resume(path, layout)
         i = writer.count()
         for _ in range(chosen.choice([3, 30])):
             i = append(writer, i, chosen.choice([1, 1, 10, 60]), ledger)
             if chosen.random() < 0.2:
                 writer.sync()
-                ledger.synced = i
         writer.close()
-        ledger.synced = i
 
 
 def die_while_healing(name, path, layout, change):
     """Open the store and let go of it; die at a change of its folder, where there are so many."""
     Shim().die_at(os.path.dirname(path), change)
-    STORES[name].resume(path, layout).close()
+    ALL[name].resume(path, layout).close()
 
 
 def be_recorded(name, path, log, layout, seed, n):
     """Append n rows, sync and close at random moments, all of it recorded by the shim."""
     shim, chosen = Shim(), random.Random(seed)
     shim.follow(os.path.dirname(path), log)
-    store = STORES[name]
+    store = ALL[name]
     store.create(path, layout)
     shim.say(shim.CREATED, 1)
     writer = None
@@ -111,8 +109,8 @@ def be_recorded(name, path, log, layout, seed, n):
 
 def fill(name, path, layout, n):
     """Make a store of n rows, appended one by one and many at once, synced and closed."""
-    STORES[name].create(path, layout)
-    writer = STORES[name].resume(path, layout)
+    ALL[name].create(path, layout)
+    writer = ALL[name].resume(path, layout)
     writer.append(0, n // 2)
     for i in range(n // 2, n):
         writer.append(i)
@@ -122,7 +120,7 @@ def fill(name, path, layout, n):
 
 def read_damaged(name, path, layout, n):
     """Read a store, and go on with it: all rows are right, or an error names the file."""
-    store = STORES[name]
+    store = ALL[name]
     for write in False, True:
         try:
             if write:
@@ -141,7 +139,7 @@ def read_damaged(name, path, layout, n):
 
 def meet_full_disk(name, path, layout, ledger, kind, before, room, batch):
     """Append until the disk is full; look at what is there, and go on when there is room again."""
-    store, disk = STORES[name], Room(kind, path)
+    store, disk = ALL[name], Room(kind, path)
     store.create(path, layout)
     writer = store.resume(path, layout)
     for i in range(0, before, batch):
@@ -167,3 +165,16 @@ def meet_full_disk(name, path, layout, ledger, kind, before, room, batch):
         i += batch
     writer.close()
     ledger.appended = i
+
+
+def leave_journal(name, path, layout, stored, n):
+    """Make a store with some rows, and die when n have been appended."""
+    store = ALL[name]
+    store.create(path, layout)
+    writer = store.resume(path, layout)
+    writer.append(0, stored)
+    writer.close()
+    writer = store.resume(path, layout)
+    for i in range(stored, n):
+        writer.append(i)
+    os.kill(os.getpid(), signal.SIGKILL)
