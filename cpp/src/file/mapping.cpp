@@ -53,6 +53,16 @@ Mapping Mapping::map(const File& file, std::uint64_t offset, std::size_t bytes) 
     return mapping;
 }
 
+void Mapping::prepare(std::byte* begin, std::size_t bytes) noexcept {
+#ifdef __linux__
+    constexpr int populate_write = 23;  // MADV_POPULATE_WRITE of Linux 5.14
+    madvise(begin, bytes, populate_write);
+#else
+    static_cast<void>(begin);
+    static_cast<void>(bytes);
+#endif
+}
+
 Mapping::~Mapping() {
     if (data_) munmap(data_, bytes_);
 }
@@ -71,6 +81,7 @@ namespace drawstore::file {
 
 bool Mapping::is_safe(const File&) noexcept { return false; }
 Mapping Mapping::map(const File&, std::uint64_t, std::size_t) noexcept { return {}; }
+void Mapping::prepare(std::byte*, std::size_t) noexcept {}
 Mapping::~Mapping() = default;
 void Mapping::sync(std::size_t) const {}
 

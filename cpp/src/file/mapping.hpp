@@ -28,6 +28,10 @@ class Mapping {
     // Empty where the system refuses.
     static Mapping map(const File& file, std::uint64_t offset, std::size_t bytes) noexcept;
 
+    // Makes pages of a mapping ready to be written to, all at once: one by one, when they are,
+    // costs more than writing them. Only a hint.
+    static void prepare(std::byte* begin, std::size_t bytes) noexcept;
+
     std::byte* data() const noexcept { return data_; }
     explicit operator bool() const noexcept { return data_ != nullptr; }
 

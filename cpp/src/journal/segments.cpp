@@ -59,6 +59,7 @@ void Segment::read(std::size_t from, std::span<std::byte> into) const {
 void Segment::begin_use(const Use& use) {
     if (!segments_.file_) return;
     segments_.file_.write(offset_ + use_at, encode_use(use, offset_, segments_.id_sum_));
+    if (is_mapped_) Mapping::prepare(memory_.get(), capacity());
 }
 
 void Segment::write(std::size_t from, std::size_t until) {
