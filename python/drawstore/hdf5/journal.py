@@ -9,8 +9,9 @@ emcee's runs in `drawstore.emcee`):
    core_meta(meta), number, binding.rows, binding.sum)`` the chain. The label is the path of the
    group in the file, without a slash in front.
 2. Rows are appended; what belongs to a row is a column of its own.
-3. ``journal.sync()``, and rows before ``chain.synced`` go into the file by `StoreFile.update`. The
-   same change writes ``Binding(id, stop, chain.sum_of(stop - 1))``. Then ``chain.release(stop)``.
+3. Rows go into the file by `StoreFile.update`, and the same change writes ``Binding(id, stop,
+   chain.sum_of(stop - 1))``. The file has them durably then; whether the journal had does not
+   matter any more. Then ``chain.release(stop)``.
 4. When all rows are delivered, or given up: ``chain.discard()``. The last `StoreFile.release`
    removes the journal.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import logging
 import math
@@ -34,7 +35,9 @@ __all__ = ["Writer", "chain_group", "find_pending", "find_writer", "start_chain"
 logger = logging.getLogger("drawstore")
 
 _BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
-_BACKLOG_BYTES = 64 * 2**20  # in memory; from here on the sampler waits for a slower disk
+# From here on the sampler waits for a disk that is slower than it: a journal that stays small lies
+# in pages that are used again, and new ones are what costs.
+_BACKLOG_BYTES = 64 * 2**20
 _BACKLOG_WAIT = 2.0
 _IDLE = 1.0  # how often it is asked whether anyone still holds a chain
 
@@ -84,12 +87,9 @@ class Writer(Delivery):
         """Act on draws that the journal told of."""
         urgent = pending.check()
         drain.schedule(self, 0.0 if urgent else pending.flush_interval)
-        if not urgent:
-            return
-        pending.is_blocked = self.size > self.max_buffer
-        in_memory = pending.journal.path is None
-        if in_memory and pending.size > _BACKLOG_BYTES and not self.file.waits_for_lock:
-            self.deliver(timeout=_BACKLOG_WAIT)
+        if urgent:
+            is_behind = self.size > _BACKLOG_BYTES and not self.file.waits_for_lock
+            pending.is_blocked = is_behind or self.size > self.max_buffer
 
     def unblock(self, pending: Pending) -> None:
         """Return when the next draw of a chain may be appended.
@@ -107,6 +107,11 @@ class Writer(Delivery):
                 "this one was forked from; begin another chain here"
             )
 
+        if self.size <= self.max_buffer:
+            with contextlib.suppress(OSError, RuntimeError):  # the background thread tells of it
+                self.deliver(_BACKLOG_WAIT, lambda: self.size <= _BACKLOG_BYTES // 2)
+            pending.is_blocked = False
+            return
         is_held = False
 
         def has_room() -> bool:
@@ -158,8 +163,6 @@ class Writer(Delivery):
         if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
             return False
         try:
-            for journal in {pending.journal for pending in ends}:
-                journal.sync()  # so that the file never has rows that the journal could lose
             while parts := _next_parts(ends):
                 if cancelled is not None and cancelled():
                     return False
