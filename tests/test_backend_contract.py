@@ -19,7 +19,7 @@ class TestFile(BackendContract):
 
 class TestFileWritten(TestFile):
     def make_backend(self, path):
-        return FileBackend(path / "runs", tail="written")
+        return FileBackend(path / "runs", store="written")
 
 
 class TestHDF5(BackendContract):

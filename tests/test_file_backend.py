@@ -88,7 +88,7 @@ def test_a_second_process_is_told_who_writes(tmp_path):
 
 @pytest.mark.parametrize("tail", ["mapped", "written"])
 def test_a_file_is_as_large_as_its_draws_with_tail_and_header(tmp_path, tail):
-    run = FileBackend(tmp_path, tail=tail).init_run(make_meta(SCALARS))
+    run = FileBackend(tmp_path, store=tail).init_run(make_meta(SCALARS))
     chain = run.init_chain(0)
     for i in range(50_000):
         chain.append({"i": i, "x": np.zeros(3)})

@@ -127,13 +127,21 @@ void bind_run(py::module_& m) {
         py::arg("preallocate"), "Make a backend in memory.");
     m.def(
         "file_backend",
-        [](const std::string& directory, bool writable, const std::string& tail) {
+        [](const std::string& directory, bool writable, const std::string& store,
+           double sync_interval) {
             return std::make_shared<PyBackend>(
                 std::make_shared<FileBackend>(directory, writable ? Mode::Write : Mode::Read,
-                                              tail_store_from("tail", tail)),
+                                              tail_store_from("store", store), sync_interval),
                 py::str(directory));
         },
-        py::arg("directory"), py::arg("writable"), py::arg("tail"), "Make a backend in files.");
+        py::arg("directory"), py::arg("writable"), py::arg("store"), py::arg("sync_interval"),
+        "Make a backend in files.");
+    m.def(
+        "files_are_mapped",
+        [](const std::string& directory, const std::string& store) {
+            return FileBackend(directory, Mode::Read, tail_store_from("store", store)).is_mapped();
+        },
+        py::arg("directory"), py::arg("store"), "How new rows get into files there.");
     m.def(
         "run_folder",
         [](const std::string& directory, const std::string& rid) {

@@ -1,5 +1,5 @@
-// The run of which tests/data/format-1 holds the files, as the first version of the format wrote
-// them. Whoever changes the bytes that are written raises the version, and keeps reading these.
+// The run of which tests/data/format-N holds the files, as version N of the format wrote them.
+// Whoever changes the bytes that are written raises the version, and keeps reading these.
 #pragma once
 
 #include <complex>
@@ -86,14 +86,14 @@ inline void write(const fs::path& folder, drawstore::Time created_at,
     const auto columns = drawstore::Layout(*meta).columns();
     drawstore::file::write_run_meta(folder, *meta, created_at);
     for (std::uint32_t number = 0; number < ids.size(); ++number) {
-        drawstore::Chain chain(
-            meta, number,
-            drawstore::FileRows::create(
-                data_file(folder, number), number, columns,
-                {.tail = drawstore::TailStore::Auto, .tail_bytes = 4096, .id = ids[number]}));
+        drawstore::Chain chain(meta, number,
+                               drawstore::FileRows::create(
+                                   data_file(folder, number), number, columns,
+                                   {.tail_bytes = 4096, .id = ids[number], .sync_interval = 0}));
         for (std::uint64_t i = 0; i < draws_of_chain[number]; ++i) {
             append(chain, static_cast<std::int64_t>(i));
         }
+        chain.flush(true);
     }
 }
 

@@ -1,5 +1,5 @@
-// make_golden FOLDER: writes the files of tests/data/format-1 anew, for a new version of the
-// format.
+// make_golden FOLDER: writes the files of tests/data/format-N anew, for a new version N of
+// the format.
 #include <cstdio>
 
 #include "golden.hpp"

@@ -272,7 +272,7 @@ TEST_CASE("files of others and of newer versions are refused") {
     fs::remove(path);
     append(*FileRows::create(path, 0, rigid_columns(), {}), 1);
     auto newer = contents(path);
-    newer[8] = std::byte{2};
+    newer[8] = std::byte{3};
     write_contents(path, newer);
     CHECK_THROWS_WITH_AS(FileRows::open_to_write(path, {}),
                          doctest::Contains("install a newer one"), drawstore::DataError);

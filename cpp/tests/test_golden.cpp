@@ -11,7 +11,11 @@ using namespace file_stores;
 
 namespace {
 
-const fs::path stored = fs::path(DRAWSTORE_TEST_DATA) / "format-1";
+constexpr int newest = 2;
+
+fs::path stored(int version) {
+    return fs::path(DRAWSTORE_TEST_DATA) / ("format-" + std::to_string(version));
+}
 
 // All but the name of the process that wrote it.
 std::vector<std::byte> without_holder(std::vector<std::byte> bytes) {
@@ -19,10 +23,8 @@ std::vector<std::byte> without_holder(std::vector<std::byte> bytes) {
     return bytes;
 }
 
-}  // namespace
-
-TEST_CASE("files of version 1 of the format are read") {
-    drawstore::FileBackend backend(stored, drawstore::Mode::Read);
+void check_golden(const fs::path& folder) {
+    drawstore::FileBackend backend(folder, drawstore::Mode::Read);
     const auto run = backend.get_run("golden");
     const auto meta = golden::meta();
     CHECK(run->meta().variables == meta.variables);
@@ -53,8 +55,40 @@ TEST_CASE("files of version 1 of the format are read") {
     }
 }
 
-TEST_CASE("what is written is version 1 of the format, byte by byte") {
-    const fs::path run = stored / "golden";
+}  // namespace
+
+TEST_CASE("files of all versions of the format are read") {
+    for (int version = 1; version <= newest; ++version) check_golden(stored(version));
+}
+
+TEST_CASE("files of all versions are gone on with, as what they are") {
+    for (int version = 1; version <= newest; ++version) {
+        const Folder folder;
+        const fs::path copy = folder / "runs";
+        fs::copy(stored(version), copy, fs::copy_options::recursive);
+        for (std::uint64_t n = golden::draws_of_chain[0]; n < 500; n += 40) {
+            drawstore::FileBackend backend(copy);
+            const auto chain =
+                backend.get_run("golden")->init_chain(0, drawstore::Run::Existing::Resume);
+            REQUIRE(chain->size() == n);
+            for (std::uint64_t i = n; i < n + 40; ++i) {
+                golden::append(*chain, static_cast<std::int64_t>(i));
+            }
+            const auto text = chain->get_draws("text \xC3\xBC");
+            for (std::uint64_t i = 0; i < n + 40; ++i) {
+                const std::string words =
+                    i % 5 == 0 ? "" : "draw " + std::to_string(i) + " \xE2\x9C\x93";
+                CHECK(text.texts_at(i).at(0) == words);
+            }
+        }
+        const auto file =
+            drawstore::file::File::open_to_read(golden::data_file(copy / "golden", 0));
+        CHECK(drawstore::file::read_head(file).version == static_cast<std::uint32_t>(version));
+    }
+}
+
+TEST_CASE("what is written is the newest version of the format, byte by byte") {
+    const fs::path run = stored(newest) / "golden";
     std::vector<drawstore::file::Id> ids;
     for (std::uint32_t number = 0; number < std::size(golden::draws_of_chain); ++number) {
         const auto file = drawstore::file::File::open_to_read(golden::data_file(run, number));

@@ -81,7 +81,7 @@ class Files(Chains):
         self._tail = tail
 
     def backend(self, path, mode="a"):
-        return FileBackend(path, mode, tail=self._tail)
+        return FileBackend(path, mode, store=self._tail)
 
 
 class HDF5(Chains):

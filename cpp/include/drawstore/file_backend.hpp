@@ -22,7 +22,8 @@ enum class TailStore : std::uint8_t {
 
 // Keeps each run in a folder of a directory: run.meta says what it is, and chain-<number>.draws
 // holds the draws of a chain, as FORMAT.md describes. Once an append returns, the draw survives the
-// death of the process; after flush(true), a loss of power.
+// death of the process; after flush(true) or close(), or by itself within `sync_interval` seconds
+// (0 or less: never), a loss of power. Where that fails, the next append or flush throws.
 //
 // Several processes may write different chains of one run, while others read. A chain that is
 // written has one writer: a second one gets a StateError that names the first. What was opened to
@@ -31,7 +32,7 @@ class FileBackend final : public Backend {
   public:
     // The directory is made with the first run.
     explicit FileBackend(std::filesystem::path directory, Mode mode = Mode::Write,
-                         TailStore tail = TailStore::Auto);
+                         TailStore tail = TailStore::Auto, double sync_interval = 1);
 
     const std::filesystem::path& directory() const noexcept { return directory_; }
     Mode mode() const noexcept { return mode_; }
@@ -45,6 +46,9 @@ class FileBackend final : public Backend {
     // Throws StateError where a chain of the run is being written.
     void delete_run(const std::string& rid) override;
 
+    // Whether new rows are mapped there: chosen by the system of files, if not told.
+    bool is_mapped() const;
+
     // The folder of a run.
     std::filesystem::path folder(const std::string& rid) const;
 
@@ -55,6 +59,7 @@ class FileBackend final : public Backend {
     const std::filesystem::path directory_;
     const Mode mode_;
     const TailStore tail_;
+    const double sync_interval_;
 };
 
 }  // namespace drawstore

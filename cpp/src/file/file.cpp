@@ -10,6 +10,7 @@
 namespace drawstore::file {
 
 void (*before_change)() = nullptr;
+void (*around_sync)(bool is_done) = nullptr;
 
 std::string error_text(int code) { return std::generic_category().message(code); }
 
@@ -168,12 +169,15 @@ void File::expect_scattered_reads() const noexcept {
 
 void File::sync() {
     about_to_change();
+    if (around_sync) around_sync(false);
 #ifdef __APPLE__
-    if (fcntl(handle_, F_FULLFSYNC) == 0) return;
-    if (fsync(handle_) != 0) fail("cannot make the file durable");
+    if (fcntl(handle_, F_FULLFSYNC) != 0 && fsync(handle_) != 0) {
+        fail("cannot make the file durable");
+    }
 #else
     if (fdatasync(handle_) != 0) fail("cannot make the file durable");
 #endif
+    if (around_sync) around_sync(true);
 }
 
 bool File::try_lock() {

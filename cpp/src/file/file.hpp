@@ -84,4 +84,7 @@ inline void about_to_change() {
     if (before_change) before_change();
 }
 
+// Called before and after what is there is made durable, for tests that take the power away.
+extern void (*around_sync)(bool is_done);
+
 }  // namespace drawstore::file

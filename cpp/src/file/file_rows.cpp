@@ -15,153 +15,9 @@ using file::Tail;
 
 namespace {
 
-constexpr std::size_t kib = 1024;
-constexpr std::size_t mib = 1024 * kib;
-constexpr std::size_t first_tail = 64 * kib;  // of a new file
-constexpr std::size_t full_tail = 1 * mib;    // about what stays in the second cache
-constexpr std::size_t largest_tail = 8 * mib;
-constexpr std::size_t rows_in_tail = 8;
-constexpr std::size_t room_bytes = 4 * mib;  // of a block that is handed out
-
-std::size_t tail_bytes_for(std::size_t stride) {
-    const std::size_t wanted = file::round_up(rows_in_tail * stride + Tail::head_bytes, file::page);
-    if (wanted > largest_tail) return first_tail;  // such rows go straight to blocks
-    return std::max(full_tail, wanted);
-}
-
-// A name beside a file that nobody else has.
-std::filesystem::path temporary_name(const std::filesystem::path& path, const file::Id& id) {
-    std::string name = ".";
-    name += path.filename().string() + ".";
-    name += std::to_string(file::load<std::uint64_t>(id.data())) + ".new";
-    return path.parent_path() / name;
-}
+constexpr std::size_t room_bytes = std::size_t{4} << 20;  // of a block that is handed out
 
 }  // namespace
-
-FileRows::FileRows(File file, file::Head head, bool may_write, TailStore where)
-    : Rows(head.columns),
-      file_(std::move(file)),
-      may_write_(may_write),
-      where_(where),
-      head_(std::move(head)),
-      records_(head_.columns),
-      fork_generation_(file::fork_generation()),
-      id_sum_(crc32c(head_.id)),
-      columns_(head_.columns.size()),
-      record_strides_(head_.columns.size(), records_.stride()) {
-    for (const Column& column : head_.columns) {
-        if (!column.ragged) row_bytes_ += column.bytes;
-        block_strides_.push_back(column.bytes);
-    }
-}
-
-FileRows::~FileRows() = default;
-
-std::unique_ptr<FileRows> FileRows::create(const std::filesystem::path& path,
-                                           std::uint32_t chain_number, std::vector<Column> columns,
-                                           Options options) {
-    if (!file::is_little_endian) {
-        throw StateError("stores in files do not work on big-endian processors yet");
-    }
-    file::Head head{options.id ? *options.id : file::random_id(), chain_number, std::move(columns)};
-    head.tail_offset = file::round_up(file::page + 16 * head.columns.size(), file::page);
-    head.tail_bytes = options.tail_bytes
-                          ? file::round_up(options.tail_bytes, file::page)
-                          : tail_bytes_for(file::RecordLayout(head.columns).stride());
-    file::Commit commit;
-    commit.blocks_end = head.blocks_begin();
-
-    File made = File::create(temporary_name(path, head.id));
-    try {
-        made.write(0, file::encode(head, commit));
-        made.allocate(head.tail_offset,
-                      head.tail_offset + std::min<std::uint64_t>(first_tail, head.tail_bytes));
-    } catch (...) {
-        made.remove();
-        throw;
-    }
-    std::unique_ptr<FileRows> rows(
-        new FileRows(std::move(made), std::move(head), true, options.tail));
-    try {
-        rows->start_writing();
-        if (rows->file_.publish_as(path)) return rows;
-    } catch (...) {
-        rows->file_.remove();
-        throw;
-    }
-    rows->file_.remove();
-    return nullptr;
-}
-
-std::unique_ptr<FileRows> FileRows::open_to_write(const std::filesystem::path& path,
-                                                  Options options) {
-    File file = File::open_to_write(path);
-    file::Head head = file::read_head(file);
-    std::unique_ptr<FileRows> rows(
-        new FileRows(std::move(file), std::move(head), true, options.tail));
-    rows->start_writing();
-    return rows;
-}
-
-// The lock has a descriptor of its own, which a forked child does not keep.
-void FileRows::take_lock() {
-    File lock = File::open_to_write(file_.path());
-    if (!lock.try_lock()) {
-        throw StateError("chain " + std::to_string(head_.chain_number) + " in '" +
-                         file_.path().string() + "' is being written by " +
-                         file::read_holder(file_) + "; one writer at a time");
-    }
-    lock_ = std::move(lock);
-    file::write_holder(file_);
-}
-
-void FileRows::start_writing() {
-    take_lock();
-    const std::lock_guard lock(mutex_);
-    load_tail(true);
-    const std::uint64_t behind = file_.size() - head_.tail_offset;
-    const std::uint64_t capacity = std::min(head_.tail_bytes, behind / file::page * file::page);
-    tail_.emplace(file_, head_.tail_offset, capacity, head_.tail_bytes, id_sum_, where_);
-    for (std::size_t c = 0; c < columns_.size(); ++c) {
-        columns_[c] = tail_->data() + Tail::head_bytes + records_.offset(c);
-    }
-    used_ = Tail::head_bytes;
-    for (const std::byte* const record : snapshot_->records) used_ += records_.stride_of(record);
-    end_ = used_;
-    seed_ = file::record_seed(head_.id, commit_.tail_generation);
-    snapshot_.reset();
-    writer_.emplace(head_.columns, head_.id);
-    // A writer that died may have left the count of the last use of the tail.
-    tail_->publish(
-        {commit_.tail_generation, static_cast<std::uint32_t>(size() - commit_.block_rows)}, used_,
-        used_);
-    closed_ = false;
-}
-
-void FileRows::reopen() {
-    check_process();
-    if (appending_.exchange(true, std::memory_order_acquire)) return;  // so it is open
-    try {
-        if (closed_) start_writing();
-    } catch (...) {
-        lock_.close();
-        appending_.store(false, std::memory_order_release);
-        throw;
-    }
-    appending_.store(false, std::memory_order_release);
-}
-
-void FileRows::check_columns(const std::vector<Column>& columns) const {
-    const auto same = [](const Column& a, const Column& b) {
-        return a.bytes == b.bytes && a.ragged == b.ragged;
-    };
-    if (!std::ranges::equal(columns, head_.columns, same)) {
-        throw DataError("the data file '" + file_.path().string() +
-                        "' is not of this run: it has other columns than the run's variables "
-                        "need; restore it from a copy, or delete the run");
-    }
-}
 
 bool FileRows::is_live() const noexcept {
     return !closed_.load(std::memory_order_acquire) && fork_generation_ == file::fork_generation();
@@ -178,7 +34,12 @@ void FileRows::begin() {
         throw StateError(
             "another thread is appending to this chain; one writer at a time, or a chain a thread");
     }
-    if (is_live()) return;
+    try {
+        if (is_live()) return background_->check();
+    } catch (...) {
+        appending_.store(false, std::memory_order_release);
+        throw;
+    }
     appending_.store(false, std::memory_order_release);
     check_process();
     throw StateError(may_write_ ? "this chain is closed; resume it to append"
@@ -187,6 +48,7 @@ void FileRows::begin() {
 
 Rows::Slots FileRows::room(std::uint64_t at_most, std::span<const std::size_t> item_bytes) {
     if (room_rows_ > 0) write_room();
+    if (has_stale_bytes_ && pending_ == 0 && pending_blocks_.empty()) begin_afresh();
     const bool ragged = records_.any_ragged();
     const std::uint64_t stride = ragged ? records_.stride(item_bytes) : records_.stride();
     const std::uint64_t most = head_.tail_bytes - Tail::head_bytes;
@@ -235,21 +97,28 @@ Rows::Slots FileRows::room_in_block(std::uint64_t at_most,
     return {places.data(), block_strides_.data(), 0, n};
 }
 
-void FileRows::collect(std::size_t from, std::size_t until) {
+void FileRows::collect(const Tail& tail, std::size_t from, std::size_t until) {
     rows_.clear();
     while (from < until) {
-        rows_.push_back(tail_->data() + from);
+        rows_.push_back(tail.data() + from);
         from += records_.any_ragged() ? records_.stride_of(rows_.back()) : records_.stride();
     }
 }
 
 void FileRows::turn_over() {
-    tail_->grow_to(head_.tail_bytes);  // the first block lies behind it
+    // The first block lies behind them.
+    tail_->grow_to(head_.tail_bytes);
+    if (head_.has_two_tails()) {
+        for (std::size_t which : {0, 1}) prepare_tail(which);
+        tails_[0]->grow_to(head_.tail_bytes);
+    }
     const std::size_t from = used_;
+    const Tail& tail = *tail_;  // in which the rows of this append stay
     if (pending_blocks_.empty()) {
         pending_end_ = commit_.blocks_end;
         if (const std::uint64_t n = size() - commit_.block_rows; n > 0) {
-            collect(Tail::head_bytes, used_);
+            collect(*tail_, Tail::head_bytes, used_);
+            has_stale_bytes_ = true;
             const std::uint64_t bytes =
                 writer_->write_records(file_, pending_end_, commit_.block_rows, records_, rows_);
             pending_blocks_.push_back({pending_end_, commit_.block_rows, n});
@@ -258,12 +127,13 @@ void FileRows::turn_over() {
             commit_blocks();
         }
     }
-    write_pending(from);
+    write_pending(tail, from);
 }
 
-void FileRows::write_pending(std::size_t from) {
+void FileRows::write_pending(const Tail& tail, std::size_t from) {
     if (pending_ > 0) {
-        collect(from, end_);
+        collect(tail, from, end_);
+        has_stale_bytes_ = true;
         const std::uint64_t first = commit_.block_rows + pending_rows_;
         const std::uint64_t bytes =
             writer_->write_records(file_, pending_end_, first, records_, rows_);
@@ -277,11 +147,30 @@ void FileRows::write_pending(std::size_t from) {
 
 void FileRows::write_room() {
     const std::uint64_t first = commit_.block_rows + pending_rows_;
+    has_stale_bytes_ = true;
     const std::uint64_t bytes = writer_->write_room(file_, pending_end_, first);
     pending_blocks_.push_back({pending_end_, first, room_rows_});
     pending_end_ += bytes;
     pending_rows_ += room_rows_;
     room_rows_ = 0;
+}
+
+// The tail that the last sync needs, or one under way, is not written to: else the other one, or
+// the same, is used again. One of the two always may be.
+std::uint32_t FileRows::next_generation() {
+    std::uint32_t next = commit_.tail_generation + std::exchange(generation_jump_, 1);
+    if (!head_.has_two_tails()) return next;
+    const bool is_needed = (synced_.in_tail > 0 &&
+                            head_.tail_of(synced_.commit.tail_generation) == head_.tail_of(next)) ||
+                           (syncing_ && head_.tail_of(*syncing_) == head_.tail_of(next));
+    if (is_needed) ++next;
+    if (syncing_ && head_.tail_of(*syncing_) == head_.tail_of(next)) syncing_lost_ = true;
+    return next;
+}
+
+void FileRows::begin_tail(Tail& tail, const file::Commit& commit) {
+    if (head_.has_two_tails()) tail.begin_use({commit.block_rows, commit.tail_generation});
+    tail.publish({commit.tail_generation, 0}, Tail::head_bytes, Tail::head_bytes);
 }
 
 // Makes the pending blocks count, and nothing else: the tail is empty after that.
@@ -290,12 +179,16 @@ void FileRows::commit_blocks() {
     blocks_.reserve(blocks_.size() + pending_blocks_.size());
     file::Commit commit = commit_;
     ++commit.sequence;
-    ++commit.tail_generation;
+    commit.tail_generation = next_generation();
     commit.block_rows += pending_rows_;
     commit.n_blocks += pending_blocks_.size();
     commit.blocks_end = pending_end_;
+    Tail& next = *tails_[head_.tail_of(commit.tail_generation)];
+    const bool moves = &next != tail_;
     try {
+        if (moves) begin_tail(next, commit);
         file::write_commit(file_, head_, commit);
+        if (!head_.has_two_tails()) file_.sync();  // what it holds is overwritten from here on
     } catch (...) {
         // Nobody knows which of the two the file tells of now: whoever resumes it will see.
         pending_blocks_.clear();
@@ -307,10 +200,12 @@ void FileRows::commit_blocks() {
     pending_blocks_.clear();
     pending_rows_ = 0;
     used_ = Tail::head_bytes;
-    seed_ = file::record_seed(head_.id, commit.tail_generation);
+    has_stale_bytes_ = false;
+    use_tail(commit.tail_generation);
     size_.store(commit.block_rows, std::memory_order_release);
+    if (moves) return;
     try {
-        tail_->publish({commit.tail_generation, 0}, used_, used_);
+        begin_tail(next, commit);
     } catch (const SystemError&) {
         // The rows count already, and the old count of the tail does no more.
     }
@@ -320,12 +215,13 @@ void FileRows::commit() {
     try {
         if (room_rows_ > 0) write_room();
         if (!pending_blocks_.empty()) {
-            write_pending(used_);
+            write_pending(*tail_, used_);
             commit_blocks();
             end_ = used_;
             writer_->trim();
         } else if (pending_ > 0) {
             std::uint64_t row = size_.load(std::memory_order_relaxed);
+            has_stale_bytes_ = true;
             for (std::size_t at = used_; at < end_; ++row) {
                 std::byte* const record = tail_->data() + at;
                 const std::size_t stride =
@@ -338,8 +234,10 @@ void FileRows::commit() {
                 used_, end_);
             used_ = end_;
             pending_ = 0;
+            has_stale_bytes_ = false;
             size_.store(row, std::memory_order_release);
         }
+        background_->mark_dirty();
     } catch (...) {
         abandon();
         throw;
@@ -360,12 +258,47 @@ void FileRows::abandon() noexcept {
 void FileRows::flush(bool sync) {
     if (!sync || closed_) return;  // rows are where they are kept once they are committed
     check_process();
-    {
+    this->sync();
+}
+
+bool FileRows::needs_sync() const {
+    const std::lock_guard lock(mutex_);
+    return tail_ && !synced_.is(commit_, size() - commit_.block_rows);
+}
+
+// Makes all rows durable that count when it begins, and then writes down which these are.
+void FileRows::sync() {
+    const std::lock_guard one_at_a_time(sync_mutex_);
+    for (bool is_done = false; !is_done;) {
+        file::Synced state;
+        {
+            const std::lock_guard lock(mutex_);
+            if (!tail_) return;
+            state.commit = commit_;
+            state.in_tail = static_cast<std::uint32_t>(size() - commit_.block_rows);
+            syncing_lost_ = false;
+            if (state.in_tail > 0) syncing_ = commit_.tail_generation;
+        }
+        try {
+            file_.sync();  // mapped pages, too
+            if (!folder_synced_) file::sync_folder(file_.path().parent_path());
+            folder_synced_ = true;
+        } catch (...) {
+            const std::lock_guard lock(mutex_);
+            syncing_.reset();
+            throw;
+        }
         const std::lock_guard lock(mutex_);
-        if (tail_) tail_->sync();
+        syncing_.reset();
+        if (!tail_) return;
+        // Rows of the tail that went into a block meanwhile are for the next time, at once.
+        is_done = !syncing_lost_;
+        if (!is_done) state.in_tail = 0;
+        state.place = 1 - synced_.place;
+        if (synced_.is(state.commit, state.in_tail)) continue;
+        if (head_.has_two_tails()) file::write_synced(file_, head_, state);
+        synced_ = state;
     }
-    file_.sync();
-    if (!folder_synced_.exchange(true)) file::sync_folder(file_.path().parent_path());
 }
 
 void FileRows::close() {
@@ -373,17 +306,28 @@ void FileRows::close() {
     if (appending_.exchange(true, std::memory_order_acquire)) {
         throw StateError("another thread is appending to this chain, which cannot be closed now");
     }
+    std::exception_ptr error;
+    if (is_live()) {
+        background_->stop();
+        try {
+            if (options_.sync_interval > 0 && needs_sync()) sync();
+        } catch (...) {
+            error = std::current_exception();
+        }
+    }
     {
         const std::lock_guard lock(mutex_);
         stop_writing();
     }
     appending_.store(false, std::memory_order_release);
+    if (error) std::rethrow_exception(error);
 }
 
 // With mutex_ and the right to append held.
 void FileRows::stop_writing() noexcept {
     closed_ = true;
-    tail_.reset();
+    tail_ = nullptr;
+    for (auto& tail : tails_) tail.reset();
     lock_.close();
 }
 

@@ -1,6 +1,7 @@
 // Rows in a data file, as FORMAT.md describes it.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -15,6 +16,7 @@
 #include "file/file.hpp"
 #include "file/header.hpp"
 #include "file/record.hpp"
+#include "file/syncer.hpp"
 #include "file/tail.hpp"
 
 namespace drawstore {
@@ -30,6 +32,7 @@ class FileRows final : public Rows {
         TailStore tail = TailStore::Auto;
         std::size_t tail_bytes = 0;                 // 0: chosen by the size of a row
         std::optional<file::Id> id = std::nullopt;  // of a new file; else random
+        double sync_interval = 1;  // seconds until rows are durable; 0 or less: never by itself
     };
 
     // A new file, which this object writes. Null where there is a file of that name.
@@ -38,7 +41,8 @@ class FileRows final : public Rows {
                                             Options options);
 
     // A file that is there: throws StateError where it is to be written and another process or
-    // handle does so, DataError where it is not whole.
+    // handle does so, DataError where it is not whole. What came after the last sync before a loss
+    // of power counts as far as it is whole.
     static std::unique_ptr<FileRows> open_to_read(const std::filesystem::path& path);
     static std::unique_ptr<FileRows> open_to_write(const std::filesystem::path& path,
                                                    Options options);
@@ -50,6 +54,7 @@ class FileRows final : public Rows {
 
     std::uint32_t chain_number() const noexcept { return head_.chain_number; }
     bool may_write() const noexcept { return may_write_; }
+    bool is_mapped() const;  // by the writer
 
     // Takes rows again after close(), as open_to_write() would.
     void reopen();
@@ -80,11 +85,18 @@ class FileRows final : public Rows {
         std::vector<const std::byte*> records;
     };
 
-    FileRows(file::File file, file::Head head, bool may_write, TailStore where);
+    FileRows(file::File file, file::Head head, bool may_write, const Options& options);
     void take_lock();
     void check_process() const;
     void start_writing();
     void stop_writing() noexcept;
+    void use_tail(std::uint32_t generation);
+    void prepare_tail(std::size_t which);
+    void begin_afresh();
+    std::uint32_t next_generation();
+    void begin_tail(file::Tail& tail, const file::Commit& commit);
+    bool needs_sync() const;
+    void sync();
 
     bool is_live() const noexcept;  // the writer, in the process that it began in
     Slots room_in_tail(std::uint64_t at_most, std::size_t stride,
@@ -93,11 +105,18 @@ class FileRows final : public Rows {
     void grow_tail(std::size_t stride);
     void turn_over();
     void write_room();
-    void write_pending(std::size_t from);
+    void write_pending(const file::Tail& tail, std::size_t from);
     void commit_blocks();
-    void collect(std::size_t from, std::size_t until);
+    void collect(const file::Tail& tail, std::size_t from, std::size_t until);
 
+    enum class Verify : std::uint8_t { Heads, All };
+    file::Commit find_blocks(const file::Commit& commit, Verify verify) const;
     void extend_index(const file::Commit& commit) const;
+    std::shared_ptr<Snapshot> read_tail(const file::Commit& commit, std::uint64_t in_tail) const;
+    [[noreturn]] void fail_tail(std::uint64_t row) const;
+    std::uint64_t find_tail(file::Commit& commit) const;
+    void settle();
+    bool try_to_settle(bool is_last_try);
     void load_tail(bool with_rows) const;
 
     // The blocks that hold some of the rows [start, stop), and the number of the first row that is
@@ -110,7 +129,7 @@ class FileRows final : public Rows {
     file::File file_;
     file::File lock_;
     const bool may_write_;
-    const TailStore where_;
+    const Options options_;
     const file::Head head_;
     const file::RecordLayout records_;
     const unsigned fork_generation_;
@@ -137,8 +156,18 @@ class FileRows final : public Rows {
     std::vector<std::size_t> block_strides_;
     std::vector<const std::byte*> rows_;
 
+    bool has_stale_bytes_ = false;  // of rows that did not count in the end
+    std::uint32_t generation_jump_ = 1;
+    std::optional<file::BackgroundSync> background_;
+
+    std::mutex sync_mutex_;     // held while what is there is made durable; taken before mutex_
     mutable std::mutex mutex_;  // guards what follows; not taken where a row is appended
-    std::optional<file::Tail> tail_;
+    std::array<std::optional<file::Tail>, 2> tails_;
+    file::Tail* tail_ = nullptr;  // the one in use
+    file::Synced synced_;
+    std::optional<std::uint32_t> syncing_;  // generation of rows that a sync under way is to cover
+    bool syncing_lost_ = false;             // they are in a block now, which it may not cover
+    mutable bool is_cut_ = false;           // after a loss of power
     mutable file::Commit commit_;
     mutable std::vector<file::BlockRef> blocks_;
     mutable std::shared_ptr<const Snapshot> snapshot_;

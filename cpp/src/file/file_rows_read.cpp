@@ -25,82 +25,98 @@ constexpr int max_tries = 1000;
 
 }  // namespace
 
-std::unique_ptr<FileRows> FileRows::open_to_read(const std::filesystem::path& path) {
-    File file = File::open_to_read(path);
-    file.expect_scattered_reads();
-    file::Head head = file::read_head(file);
-    std::unique_ptr<FileRows> rows(
-        new FileRows(std::move(file), std::move(head), false, TailStore::Auto));
-    rows->load_tail(false);
-    return rows;
-}
-
-std::uint64_t FileRows::count_rows(const std::filesystem::path& path) {
-    const File file = File::open_to_read(path);
-    const file::Head head = file::read_head(file);
-    return file::read_counts(file, head).rows();
-}
-
 void FileRows::refresh() {
     if (is_live()) return;
     const std::lock_guard lock(mutex_);
     if (!is_live()) load_tail(false);
 }
 
-void FileRows::extend_index(const file::Commit& commit) const {
+// The blocks that are not known yet, up to those of a commit record. Where all of them is to be
+// verified, it ends before the first one that is not as it was written.
+file::Commit FileRows::find_blocks(const file::Commit& commit, Verify verify) const {
     BlockReader reader(head_.columns, head_.id);
-    std::vector<BlockRef> found;
-    std::uint64_t offset = blocks_.empty() ? head_.blocks_begin() : commit_.blocks_end;
-    std::uint64_t row = blocks_.empty() ? 0 : commit_.block_rows;
-    while (offset < commit.blocks_end) {
-        const auto [block, next] = reader.find(file_, offset, commit.blocks_end);
-        if (block.first_row != row || next == offset) {
-            file::fail_damaged(file_, "its blocks do not follow one another");
+    file::Commit found = commit;
+    found.block_rows = blocks_.empty() ? 0 : commit_.block_rows;
+    found.n_blocks = blocks_.size();
+    found.blocks_end = blocks_.empty() ? head_.blocks_begin() : commit_.blocks_end;
+    try {
+        while (found.blocks_end < commit.blocks_end) {
+            const auto [block, next] = reader.find(file_, found.blocks_end, commit.blocks_end);
+            if (block.first_row != found.block_rows || next == found.blocks_end) {
+                file::fail_damaged(file_, "its blocks do not follow one another");
+            }
+            if (verify == Verify::All) {
+                for (std::size_t c = 0; c < head_.columns.size(); ++c) {
+                    reader.column(file_, block, c);
+                }
+            }
+            blocks_.push_back(block);
+            found.block_rows += block.n_rows;
+            ++found.n_blocks;
+            found.blocks_end = next;
         }
-        found.push_back(block);
-        row += block.n_rows;
-        offset = next;
+    } catch (const DataError&) {
+        if (verify == Verify::Heads) throw;
     }
-    if (row != commit.block_rows || blocks_.size() + found.size() != commit.n_blocks) {
+    return found;
+}
+
+void FileRows::extend_index(const file::Commit& commit) const {
+    if (commit.n_blocks > 0 && commit.blocks_end > file_.size()) {
+        file::fail_damaged(file_, "it ends before the blocks that its header tells of");
+    }
+    const file::Commit found = find_blocks(commit, Verify::Heads);
+    if (found.block_rows != commit.block_rows || found.n_blocks != commit.n_blocks) {
         file::fail_damaged(file_, "its blocks do not hold the rows that its header tells of");
     }
-    blocks_.insert(blocks_.end(), found.begin(), found.end());
     commit_ = commit;
+}
+
+// A copy of a tail, with as many of its records as are whole.
+std::shared_ptr<FileRows::Snapshot> FileRows::read_tail(const file::Commit& commit,
+                                                        std::uint64_t in_tail) const {
+    auto snapshot = std::make_shared<Snapshot>();
+    snapshot->first_row = commit.block_rows;
+    const std::uint64_t needed =
+        records_.any_ragged() ? head_.tail_bytes : Tail::head_bytes + in_tail * records_.stride();
+    snapshot->bytes.resize(std::min(head_.tail_bytes, needed));
+    snapshot->bytes.resize(file_.read(head_.tail_begin(commit.tail_generation), snapshot->bytes));
+    std::span<const std::byte> left(snapshot->bytes);
+    left = left.subspan(std::min(left.size(), Tail::head_bytes));
+    const std::uint32_t seed = file::record_seed(head_.id, commit.tail_generation);
+    while (snapshot->records.size() < in_tail) {
+        const auto stride =
+            records_.check(left, commit.block_rows + snapshot->records.size(), seed);
+        if (!stride) break;
+        snapshot->records.push_back(left.data());
+        left = left.subspan(*stride);
+    }
+    return snapshot;
+}
+
+void FileRows::fail_tail(std::uint64_t row) const {
+    file::fail_damaged(file_, "row " + std::to_string(row) +
+                                  ", in its tail, does not have the checksum that is written with "
+                                  "it");
 }
 
 void FileRows::load_tail(bool with_rows) const {
     for (int tries = 0;; ++tries) {
         const auto [commit, in_tail] = file::read_counts(file_, head_);
+        if (is_cut_ && commit.sequence == commit_.sequence) return;  // nobody has written since
+        is_cut_ = false;
         extend_index(commit);
         size_.store(commit.block_rows + in_tail, std::memory_order_release);
         if (!with_rows) return;
 
-        auto snapshot = std::make_shared<Snapshot>();
-        snapshot->first_row = commit.block_rows;
-        const std::uint64_t needed = records_.any_ragged()
-                                         ? head_.tail_bytes
-                                         : Tail::head_bytes + in_tail * records_.stride();
-        snapshot->bytes.resize(std::min(head_.tail_bytes, needed));
-        snapshot->bytes.resize(file_.read(head_.tail_offset, snapshot->bytes));
-        std::span<const std::byte> left(snapshot->bytes);
-        left = left.subspan(std::min(left.size(), Tail::head_bytes));
-        const std::uint32_t seed = file::record_seed(head_.id, commit.tail_generation);
-        while (snapshot->records.size() < in_tail) {
-            const auto stride =
-                records_.check(left, commit.block_rows + snapshot->records.size(), seed);
-            if (!stride) break;
-            snapshot->records.push_back(left.data());
-            left = left.subspan(*stride);
-        }
+        auto snapshot = read_tail(commit, in_tail);
         if (snapshot->records.size() == in_tail) {
             snapshot_ = std::move(snapshot);
             return;
         }
         // The writer may have begun with the tail anew meanwhile; if not, this is what is there.
         if (file::read_counts(file_, head_).commit.sequence == commit.sequence && tries > 2) {
-            file::fail_damaged(
-                file_, "row " + std::to_string(commit.block_rows + snapshot->records.size()) +
-                           ", in its tail, does not have the checksum that is written with it");
+            fail_tail(commit.block_rows + snapshot->records.size());
         }
         if (tries == max_tries) throw StateError("the rows of a chain change too fast to be read");
     }

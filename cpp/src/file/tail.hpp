@@ -1,6 +1,7 @@
 // The part of a data file that the newest rows are appended to, used again and again.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -29,6 +30,18 @@ struct TailCount {
     static std::optional<TailCount> unpack(std::uint64_t word, std::uint32_t id_sum) noexcept;
 };
 
+// What a use of a tail is, behind the count: so that the rows that follow a row are found without
+// the header.
+struct TailUse {
+    static constexpr std::size_t at = 8;
+    static constexpr std::size_t bytes = 16;
+
+    std::uint64_t first_row = 0;
+    std::uint32_t generation = 0;
+
+    std::array<std::byte, bytes> encode(std::uint32_t id_sum) const noexcept;
+};
+
 // The writer's side. The records lie behind a head of 64 bytes, which begins with the count.
 class Tail {
   public:
@@ -46,6 +59,9 @@ class Tail {
     // Makes it larger where it may be, up to its limit. Throws SystemError where the disk is full.
     void grow_to(std::size_t bytes);
 
+    // To be followed by publish().
+    void begin_use(const TailUse& use);
+
     // Makes rows count that were written to data() + [from, until). From then on they survive the
     // death of the process.
     void publish(TailCount count, std::size_t from, std::size_t until) {
@@ -57,7 +73,8 @@ class Tail {
         }
     }
 
-    void sync() const;
+    // Overwrites what is behind the last row with zeros; false where there was nothing else.
+    bool clear_behind(std::size_t from);
 
   private:
     void write(TailCount count, std::size_t from, std::size_t until);
@@ -77,8 +94,16 @@ class Tail {
 };
 
 // The count as readers in other processes see it; nothing where the word makes no sense, which may
-// be so for a moment while it changes.
+// be so for a moment while it changes. `unused` says whether no tail was ever there.
 std::optional<TailCount> read_tail_count(const File& file, std::uint64_t tail_offset,
-                                         std::uint32_t id_sum);
+                                         std::uint32_t id_sum, bool& unused);
+
+// A tail that says itself what it is, with how many rows; nothing where it does not.
+struct FoundTail {
+    TailUse use;
+    std::uint32_t rows = 0;
+};
+std::optional<FoundTail> find_tail(const File& file, std::uint64_t tail_offset,
+                                   std::uint32_t id_sum);
 
 }  // namespace drawstore::file

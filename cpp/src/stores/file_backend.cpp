@@ -7,6 +7,7 @@
 
 #include "drawstore/error.hpp"
 #include "file/file_rows.hpp"
+#include "file/mapping.hpp"
 #include "file/names.hpp"
 #include "file/run_meta.hpp"
 #include "stores/file_run.hpp"
@@ -38,10 +39,19 @@ void for_each_run(const fs::path& directory, Mode mode, Use&& use) {
 
 }  // namespace
 
-FileBackend::FileBackend(fs::path directory, Mode mode, TailStore tail)
+FileBackend::FileBackend(fs::path directory, Mode mode, TailStore tail, double sync_interval)
     : directory_(system_call(directory, [&] { return fs::weakly_canonical(directory); })),
       mode_(mode),
-      tail_(tail) {}
+      tail_(tail),
+      sync_interval_(sync_interval) {}
+
+bool FileBackend::is_mapped() const {
+    if (tail_ != TailStore::Auto) return tail_ == TailStore::Mapped;
+    fs::path there = directory_;
+    std::error_code ignored;
+    while (there.has_relative_path() && !fs::exists(there, ignored)) there = there.parent_path();
+    return file::Mapping::is_safe(file::File::open_to_read(there));
+}
 
 fs::path FileBackend::folder(const std::string& rid) const {
     return directory_ / file::encode_name(rid);
@@ -98,7 +108,8 @@ std::shared_ptr<Run> FileBackend::init_run(RunMeta meta) {
         throw SystemError(error.value(), folder.string(),
                           "cannot make the folder of a run: " + error.message());
     }
-    return std::make_shared<FileRun>(folder, file::StoredMeta{std::move(meta), now}, mode_, tail_);
+    return std::make_shared<FileRun>(folder, file::StoredMeta{std::move(meta), now}, mode_, tail_,
+                                     sync_interval_);
 }
 
 std::vector<RunInfo> FileBackend::get_runs() const {
@@ -119,7 +130,8 @@ std::vector<RunInfo> FileBackend::get_runs() const {
 std::shared_ptr<Run> FileBackend::get_run(const std::string& rid) {
     const fs::path folder = this->folder(rid);
     try {
-        return std::make_shared<FileRun>(folder, file::read_run_meta(folder), mode_, tail_);
+        return std::make_shared<FileRun>(folder, file::read_run_meta(folder), mode_, tail_,
+                                         sync_interval_);
     } catch (const SystemError& error) {
         if (!is_gone(error)) throw;
         fail_unknown(rid);

@@ -57,13 +57,15 @@ FileRows& rows_of(const Chain& chain) { return static_cast<FileRows&>(chain.rows
 
 }  // namespace
 
-FileRun::FileRun(fs::path folder, file::StoredMeta stored, Mode mode, TailStore tail)
+FileRun::FileRun(fs::path folder, file::StoredMeta stored, Mode mode, TailStore tail,
+                 double sync_interval)
     : folder_(std::move(folder)),
       meta_(std::make_shared<const RunMeta>(std::move(stored.meta))),
       layout_(*meta_),
       created_at_(stored.created_at),
       mode_(mode),
-      tail_(tail) {}
+      tail_(tail),
+      sync_interval_(sync_interval) {}
 
 std::shared_ptr<Chain> FileRun::init_chain(std::uint32_t chain_number, Existing existing) {
     if (mode_ == Mode::Read) {
@@ -83,8 +85,8 @@ std::shared_ptr<Chain> FileRun::init_chain(std::uint32_t chain_number, Existing 
             rows_of(*live).reopen();
             return live;
         }
-    } else if (auto rows =
-                   FileRows::create(path, chain_number, layout_.columns(), {.tail = tail_})) {
+    } else if (auto rows = FileRows::create(path, chain_number, layout_.columns(),
+                                            {.tail = tail_, .sync_interval = sync_interval_})) {
         auto chain = std::make_shared<Chain>(meta_, chain_number, std::move(rows));
         handles().put(path, chain);
         return chain;
@@ -92,7 +94,7 @@ std::shared_ptr<Chain> FileRun::init_chain(std::uint32_t chain_number, Existing 
         throw ValueError("run '" + meta_->rid + "' has a chain " + std::to_string(chain_number) +
                          " already: another process has just made it");
     }
-    auto rows = FileRows::open_to_write(path, {.tail = tail_});
+    auto rows = FileRows::open_to_write(path, {.tail = tail_, .sync_interval = sync_interval_});
     rows->check_columns(layout_.columns());
     auto chain = std::make_shared<Chain>(meta_, chain_number, std::move(rows));
     handles().put(path, chain);

@@ -24,7 +24,8 @@ auto system_call(const std::filesystem::path& path, Call&& call) {
 
 class FileRun final : public Run {
   public:
-    FileRun(std::filesystem::path folder, file::StoredMeta stored, Mode mode, TailStore tail);
+    FileRun(std::filesystem::path folder, file::StoredMeta stored, Mode mode, TailStore tail,
+            double sync_interval);
 
     const RunMeta& meta() const override { return *meta_; }
     Time created_at() const override { return created_at_; }
@@ -39,6 +40,7 @@ class FileRun final : public Run {
     const Time created_at_;
     const Mode mode_;
     const TailStore tail_;
+    const double sync_interval_;
 };
 
 // The chain files of a folder, by number.

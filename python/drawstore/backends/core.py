@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from urllib.parse import quote, unquote
 
 from drawstore._core import Chain as CoreChain
-from drawstore._core import CoreBackend, CoreRun, file_backend, memory_backend, run_folder
+from drawstore._core import (
+    CoreBackend,
+    CoreRun,
+    file_backend,
+    files_are_mapped,
+    memory_backend,
+    run_folder,
+)
 from drawstore.groups import from_npz, to_npz_bytes, write_npz
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta, Variable
@@ -223,9 +230,9 @@ class MemoryBackend(StoredBackend):
 class FileBackend(StoredBackend):
     """Keeps each run in a folder of a directory, each chain in a file.
 
-    Once an append returns, the draw survives the death of the process; after ``flush(sync=True)``
-    also a loss of power. Several processes may write different chains of one run, while others read
-    them.
+    Once an append returns, the draw survives the death of the process; within a second, or after
+    ``flush(sync=True)`` or ``close()``, also a loss of power. Several processes may write different
+    chains of one run, while others read them.
 
     Parameters
     ----------
@@ -233,9 +240,12 @@ class FileBackend(StoredBackend):
         Which is made with the first run.
     mode : {"a", "r"}
         Read and write, or read only: then nothing on disk is changed.
-    tail : {"auto", "mapped", "written"}
+    sync_interval : float
+        Seconds within which draws survive a loss of power. With 0 they do after ``flush(sync=True)``
+        only. Where the disk refuses them later, the next append or flush raises its ``OSError``.
+    store : {"auto", "mapped", "written"}
         How the newest draws get into a file: mapped into memory, or by a call of the system for
-        each; "auto" chooses by the file system.
+        each; "auto" maps on file systems that are known to keep what is stored there.
     """
 
     def __init__(
@@ -243,15 +253,22 @@ class FileBackend(StoredBackend):
         directory: str | os.PathLike[str],
         mode: Literal["a", "r"] = "a",
         *,
-        tail: Literal["auto", "mapped", "written"] = "auto",
+        sync_interval: float = 1.0,
+        store: Literal["auto", "mapped", "written"] = "auto",
     ) -> None:
         if mode not in ("a", "r"):
             raise ValueError(f"mode is 'a' or 'r', got {mode!r}")
         # As it is now: the process may change its working directory.
         self.directory = os.path.abspath(os.fspath(directory))
         self.mode = mode
-        self.tail = tail
-        super().__init__(file_backend(self.directory, mode == "a", tail))
+        self.sync_interval = sync_interval
+        self.store = store
+        super().__init__(file_backend(self.directory, mode == "a", store, sync_interval))
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether new draws are mapped into memory there, or written."""
+        return files_are_mapped(self.directory, self.store)
 
     def _groups(self, rid: str) -> Path:
         return Path(run_folder(self.directory, rid)) / "groups"
@@ -272,16 +289,19 @@ class FileBackend(StoredBackend):
         return {unquote(file.stem): from_npz(file) for file in files}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _open_files, (self.directory, self.mode, self.tail)
+        return _open_files, (self.directory, self.mode, self.sync_interval, self.store)
 
     def __repr__(self) -> str:
         return f"FileBackend({self.directory!r}, mode={self.mode!r})"
 
 
 def _open_files(
-    directory: str, mode: Literal["a", "r"], tail: Literal["auto", "mapped", "written"]
+    directory: str,
+    mode: Literal["a", "r"],
+    sync_interval: float,
+    store: Literal["auto", "mapped", "written"],
 ) -> FileBackend:
-    return FileBackend(directory, mode, tail=tail)
+    return FileBackend(directory, mode, sync_interval=sync_interval, store=store)
 
 
 def _time(microseconds: int) -> datetime:
