@@ -43,4 +43,8 @@ class Mapping {
     std::size_t bytes_ = 0;
 };
 
+// Has the system get pages of a mapping ready to be written to. After a sync the first change of
+// each page is slow: this is for a thread that has the time. Only a wish.
+void make_writable_ahead(std::byte* data, std::size_t bytes) noexcept;
+
 }  // namespace drawstore::file

@@ -165,7 +165,7 @@ void JournalRows::commit() {
             for (const Part& part : full_) publish(part);
             publish(current_);
             counts_->size.store(row, std::memory_order_release);
-            segments_->mark_dirty();
+            segments_->mark_dirty(current_.end - (full_.empty() ? committed_end_ : 0));
             committed_end_ = current_.end;
             pending_ = 0;
             if (!full_.empty()) retire();

@@ -24,6 +24,10 @@ unsigned watched_fork_generation() {
     return file::fork_generation();
 }
 
+// What is got ready for the next rows: nothing for few of them, which can wait for their pages.
+constexpr std::uint64_t ready_from = std::uint64_t{256} << 10;
+constexpr std::uint64_t ready_most = std::uint64_t{64} << 20;
+
 constexpr std::size_t free_memory = std::size_t{16} << 20;  // that a journal in memory keeps
 
 std::shared_ptr<std::byte> plain_memory(std::size_t bytes) {
@@ -253,6 +257,7 @@ void Segments::keep(const Id& chain) noexcept {
 void Segments::sync() {
     check_process();
     const std::lock_guard one_at_a_time(sync_mutex_);
+    const std::uint64_t written = written_.exchange(0, std::memory_order_relaxed);
     std::vector<std::pair<std::shared_ptr<Counts>, std::uint64_t>> reached;
     {
         const std::lock_guard lock(mutex_);
@@ -271,6 +276,23 @@ void Segments::sync() {
     for (const auto& [counts, size] : reached) {
         counts->synced.store(size, std::memory_order_release);
     }
+    if (map_) make_ready(written);
+}
+
+// Free segments for about as many bytes as were written lately: they are the next to be used.
+void Segments::make_ready(std::uint64_t bytes) {
+    if (bytes < ready_from) return;
+    std::vector<std::pair<std::shared_ptr<std::byte>, std::size_t>> next;
+    {
+        const std::lock_guard lock(mutex_);
+        std::uint64_t left = std::min(bytes + bytes / 2, ready_most);
+        for (auto it = free_.rbegin(); it != free_.rend() && left >= (*it)->capacity(); ++it) {
+            if (!(*it)->is_mapped_) continue;
+            next.emplace_back((*it)->memory(), (*it)->capacity());
+            left -= (*it)->capacity();
+        }
+    }
+    for (const auto& [memory, size] : next) file::make_writable_ahead(memory.get(), size);
 }
 
 void Segments::close(bool remove) {

@@ -105,8 +105,9 @@ class Segments {
     // Rows of a chain stay in the file although nobody has it any more.
     void keep(const Id& chain) noexcept;
 
-    // Rows of a chain count from now on.
-    void mark_dirty() noexcept {
+    // Rows of a chain, of so many bytes, count from now on.
+    void mark_dirty(std::size_t bytes) noexcept {
+        written_.fetch_add(bytes, std::memory_order_relaxed);
         if (background_) background_->mark_dirty();
     }
     void sync();
@@ -116,6 +117,7 @@ class Segments {
     friend class Segment;
     using Free = std::vector<std::unique_ptr<Segment>>;
     Free::iterator make(std::uint64_t least, std::uint64_t wanted);
+    void make_ready(std::uint64_t bytes);
 
     file::File file_;
     const Id id_;
@@ -125,7 +127,8 @@ class Segments {
     bool map_ = false;
     std::atomic<std::uint32_t> generation_{0};
     std::atomic<bool> closed_{false};
-    bool folder_synced_ = false;  // sync_mutex_ guards it
+    std::atomic<std::uint64_t> written_{0};  // bytes since the last sync
+    bool folder_synced_ = false;             // sync_mutex_ guards it
 
     std::mutex sync_mutex_;
     mutable std::mutex mutex_;  // guards what follows
