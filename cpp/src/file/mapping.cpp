@@ -73,13 +73,6 @@ void Mapping::sync(std::size_t bytes) const {
     }
 }
 
-void make_writable_ahead([[maybe_unused]] std::byte* data,
-                         [[maybe_unused]] std::size_t bytes) noexcept {
-#ifdef MADV_POPULATE_WRITE
-    madvise(data, bytes, MADV_POPULATE_WRITE);
-#endif
-}
-
 }  // namespace drawstore::file
 
 #else
@@ -91,7 +84,6 @@ Mapping Mapping::map(const File&, std::uint64_t, std::size_t) noexcept { return 
 void Mapping::prepare(std::byte*, std::size_t) noexcept {}
 Mapping::~Mapping() = default;
 void Mapping::sync(std::size_t) const {}
-void make_writable_ahead(std::byte*, std::size_t) noexcept {}
 
 }  // namespace drawstore::file
 

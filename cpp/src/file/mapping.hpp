@@ -29,7 +29,7 @@ class Mapping {
     static Mapping map(const File& file, std::uint64_t offset, std::size_t bytes) noexcept;
 
     // Makes pages of a mapping ready to be written to, all at once: one by one, when they are,
-    // costs more than writing them. Only a hint.
+    // costs more than writing them, for the first time and after each sync. Only a hint.
     static void prepare(std::byte* begin, std::size_t bytes) noexcept;
 
     std::byte* data() const noexcept { return data_; }
@@ -42,9 +42,5 @@ class Mapping {
     std::byte* data_ = nullptr;
     std::size_t bytes_ = 0;
 };
-
-// Has the system get pages of a mapping ready to be written to. After a sync the first change of
-// each page is slow: this is for a thread that has the time. Only a wish.
-void make_writable_ahead(std::byte* data, std::size_t bytes) noexcept;
 
 }  // namespace drawstore::file

@@ -292,7 +292,7 @@ void Segments::make_ready(std::uint64_t bytes) {
             left -= (*it)->capacity();
         }
     }
-    for (const auto& [memory, size] : next) file::make_writable_ahead(memory.get(), size);
+    for (const auto& [memory, size] : next) Mapping::prepare(memory.get(), size);
 }
 
 void Segments::close(bool remove) {
