@@ -71,6 +71,7 @@ class _Drain:
         with self._changed:
             self._due.pop(task, None)
             self._known.discard(task)
+            self._changed.notify()  # the thread may be waiting for it, and would keep it so long
 
     def _start(self) -> None:
         if self._thread is None and self._due and not self._parked and not self._ending:

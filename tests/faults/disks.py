@@ -69,10 +69,16 @@ class Room:
             resource.setrlimit(resource.RLIMIT_FSIZE, (max(sizes) + room, resource.RLIM_INFINITY))
             return
         with open(self._ballast, "wb") as file:
-            status = os.statvfs(self._folder)
-            taken = status.f_bavail * status.f_frsize - room
-            if taken > 0:
-                os.posix_fallocate(file.fileno(), 0, taken)
+            while True:
+                status = os.statvfs(self._folder)
+                taken = status.f_bavail * status.f_frsize - room
+                try:
+                    if taken > 0:
+                        os.posix_fallocate(file.fileno(), 0, taken)
+                except OSError:
+                    file.truncate(0)  # someone was faster
+                else:
+                    return
 
     def free(self):
         """Make room for all that comes."""

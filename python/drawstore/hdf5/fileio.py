@@ -43,15 +43,15 @@ def write_at(fd: int, data: memoryview | bytes | bytearray, offset: int) -> None
             done += os.write(fd, view[done:])
 
 
-def reserve(fd: int, size: int) -> None:
-    """Make a file at least so long, with room on the disk for all of it."""
-    present = os.fstat(fd).st_size
-    if size <= present:
-        return
+def reserve(fd: int, start: int, stop: int) -> None:
+    """Make a file at least ``stop`` bytes long, with room on the disk for those from ``start`` on.
+
+    What is there already stays as it is.
+    """
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, present, size - present)
-    else:  # pragma: no cover - macOS, Windows
-        os.ftruncate(fd, size)
+        os.posix_fallocate(fd, start, stop - start)
+    elif os.fstat(fd).st_size < stop:  # pragma: no cover - macOS, Windows
+        os.ftruncate(fd, stop)
 
 
 def datasync(fd: int) -> None:

@@ -258,11 +258,14 @@ class StoreFile:
         try:
             self._run(change, replaces, captured)
             if captured.size > captured.old_size > 0:
-                reserve(fd, captured.size)  # so that a full disk shows now, not half-way
+                reserve(fd, captured.old_size, captured.size)
                 captured.wrote_behind = True
             if captured.wrote_behind:
                 datasync(fd)
             prepared = Change.of(captured, fd)
+            if captured.old_size:  # a full disk shows now, not half-way, where there are holes, too
+                for start, data in prepared.runs:
+                    reserve(fd, start, start + len(data))
             redo.prepare(prepared)
         except BaseException:
             if not redo.pending and os.fstat(fd).st_size > captured.old_size:
