@@ -1,88 +1,136 @@
-"""Large rows on their way to the disk, closing included, beside `write` and `fdatasync`."""
+"""What it costs to lose nothing: appending through a journal, beside writing the same bytes."""
 
 from __future__ import annotations
 
 import os
-import shutil
-from collections.abc import Iterator
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-import drawstore
-from paired import Paired, measure, memcpy, timed
-from table import Bar, Row, Table
+from drawstore._core import Journal
+from paired import Contender, Paired, measure, memcpy, replay
+from table import Table
+
+pytestmark = pytest.mark.benchmark(timer=replay)
 
 _WALKERS, _NDIM = 128, 20
-_ROW = _WALKERS * (_NDIM + 1) * 8  # bytes of coordinates and log probability
-_DIFFERENT = 64  # rows, so that the processor's cache does not hold them
+_ROW_BYTES = 8 * _WALKERS * (_NDIM + 1)
+_PACE = _ROW_BYTES / 150e6  # seconds from one row to the next, which every disk keeps up with
+_SINK_PAUSE = 0.1
+_META = (
+    "run",
+    [
+        ("chain", "float64", [_WALKERS, _NDIM], [], False, False),
+        ("log_prob", "float64", [_WALKERS], [], False, False),
+    ],
+    [],
+    b"",
+)
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path
-    shutil.rmtree(tmp_path, ignore_errors=True)  # pytest would keep some GB
+@pytest.fixture(scope="module")
+def n(quick: bool) -> int:
+    """Rows that are appended."""
+    return 500 if quick else 15_000
 
 
-@pytest.fixture
-def n_rows(quick: bool) -> int:
-    """As many as make 3 GB."""
-    return (30_000_000 if quick else 3_000_000_000) // _ROW
+def _paced(append: Callable[[], object], n: int) -> float:
+    """Append rows at the pace; gives the seconds that it took, less the waiting."""
+    clock = time.perf_counter
+    due = clock()
+    taken = 0.0
+    for _ in range(n):
+        while clock() < due:
+            pass
+        start = clock()
+        append()
+        taken += clock() - start
+        due += _PACE
+    return taken
 
 
-def _rows() -> list[dict[str, np.ndarray]]:
-    rng = np.random.default_rng(4)
-    return [
-        {
-            "chain": rng.standard_normal((_WALKERS, _NDIM)),
-            "log_prob": rng.standard_normal(_WALKERS),
-        }
-        for _ in range(_DIFFERENT)
-    ]
+def _journal(path: Path, store: str, draw: dict[str, Any], n: int) -> Contender:
+    """Append through a journal whose rows a thread takes out, as one that delivers them does."""
+
+    def run() -> float:
+        journal = Journal(str(path), store=store)
+        chain = journal.begin_chain(bytes(16), "run", _META, 0, 0, 0)
+        ended = threading.Event()
+
+        def sink() -> None:
+            while not ended.wait(_SINK_PAUSE):
+                journal.sync()
+                rows = slice(chain.released, chain.synced)
+                for name in draw:
+                    chain.get_draws(name, rows)
+                chain.release(rows.stop)
+
+        thread = threading.Thread(target=sink)
+        thread.start()
+        try:
+            return _paced(lambda: chain.append(draw), n)
+        finally:
+            ended.set()
+            thread.join()
+            journal.close(remove=True)
+
+    return run
 
 
-def _written(path: Path, rows: list[dict[str, np.ndarray]], n: int) -> None:
-    texts = [b"".join(array.tobytes() for array in row.values()) for row in rows]
-    with open(path, "wb", buffering=0) as file:
-        for i in range(n):
-            file.write(texts[i % len(texts)])
-        os.fdatasync(file.fileno())
-    path.unlink()
+def _write(path: Path, data: bytes, n: int) -> Contender:
+    """Write the bytes of the rows, one row a call."""
+
+    def run() -> float:
+        handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC)
+        try:
+            return _paced(lambda: os.write(handle, data), n)
+        finally:
+            os.close(handle)
+            path.unlink()
+
+    return run
 
 
-def _add(table: Table, work: str, against: str, paired: Paired, at_most: float) -> None:
-    table.rows.append(
-        Row(
-            work,
-            against,
-            paired.ratio("drawstore", to="write"),
-            bar=Bar("at most", at_most),
-            memcpy=paired.ratio("drawstore", to="memcpy").median,
-            remark=f"{paired.median('drawstore'):.3g} s against {paired.median('write'):.3g} s",
-        )
-    )
-
-
-def bench_large_rows_into_files(folder: Path, n_rows: int, quick: bool, table: Table) -> None:
-    rows = _rows()
-    meta = drawstore.make_meta(
-        {"chain": (np.float64, (_WALKERS, _NDIM)), "log_prob": (np.float64, (_WALKERS,))}
-    )
-
-    def drawstores() -> None:
-        backend = drawstore.FileBackend(folder / "runs")
-        run = backend.init_run(meta)
-        with run.init_chain(0) as chain:
-            for i in range(n_rows):
-                chain.append(rows[i % len(rows)])
-        backend.delete_run(run.rid)
-
+@pytest.fixture(scope="module")
+def paced(
+    tmp_path_factory: pytest.TempPathFactory, n: int, rounds: int, table: Table
+) -> dict[str, tuple[str, Paired]]:
+    folder = tmp_path_factory.mktemp("journal")
+    rng = np.random.default_rng(1)
+    draw = {"chain": rng.normal(size=(_WALKERS, _NDIM)), "log_prob": rng.normal(size=_WALKERS)}
+    data = b"".join(value.tobytes() for value in draw.values())
     contenders = {
-        "drawstore": timed(drawstores),
-        "write": timed(lambda: _written(folder / "plain", rows, n_rows)),
-        "memcpy": memcpy(n_rows * _ROW, _DIFFERENT * _ROW),
+        "mapped": _journal(folder / "mapped", "mapped", draw, n),
+        "written": _journal(folder / "written", "written", draw, n),
+        "write": _write(folder / "bytes", data, n),
+        "memcpy": memcpy(n * _ROW_BYTES),
     }
-    paired = measure(contenders, 2 if quick else 5, warm_up=0 if quick else 1)
-    work = f"`append` {n_rows:,} rows of {_ROW / 1e3:.3g} kB, flat out, and close, `FileBackend`"
-    _add(table, work, "a `write` of each row's bytes and one `fdatasync`", paired, 1.5)
+    each = dict.fromkeys(contenders, 1 / n)
+    seconds = measure(contenders, rounds).scaled(**each).seconds
+    measured = {}
+    for store, bar in ("mapped", 0.6), ("written", 2.0):
+        work = f"append a row of {_ROW_BYTES / 1e3:.1f} kB to a journal ({store}), 150 MB/s"
+        paired = Paired(
+            {
+                "drawstore": seconds[store],
+                "write": seconds["write"],
+                "memcpy": seconds["memcpy"],
+            }
+        )
+        table.slower(work, "`write()` of the bytes", paired, "write", bar)
+        measured[store] = (work, paired)
+    return measured
+
+
+@pytest.mark.parametrize("store", ["mapped", "written"])
+@pytest.mark.parametrize("name", ["drawstore", "write", "memcpy"])
+def bench_appending(
+    benchmark: Any, paced: dict[str, tuple[str, Paired]], store: str, name: str
+) -> None:
+    work, paired = paced[store]
+    replay.show(benchmark, paired, name, work)
