@@ -1,4 +1,4 @@
-"""A disk without room: nothing is harmed, and the run goes on when there is room again."""
+"""A disk without room, without a journal: nothing is harmed, and the run goes on with room again."""
 
 import os
 
@@ -29,7 +29,7 @@ def save(first, n):
         coords[0, 0] = i
         backend.save_step(emcee.State(coords, log_prob=np.zeros(32)), np.ones(32, bool))
 
-backend = HDFBackend(path, flush_interval=1000, compression=gzip)
+backend = HDFBackend(path, flush_interval=1000, compression=gzip, journal=False)
 backend.reset(32, 5)
 backend.grow(10_000, None)
 save(0, 100)
