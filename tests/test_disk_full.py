@@ -1,4 +1,4 @@
-"""A disk without room, without a journal: nothing is harmed, and the run goes on with room again."""
+"""A disk without room, without a journal: nothing is harmed, and the run goes on later."""
 
 import os
 
