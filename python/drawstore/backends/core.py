@@ -241,8 +241,8 @@ class FileBackend(StoredBackend):
     mode : {"a", "r"}
         Read and write, or read only: then nothing on disk is changed.
     sync_interval : float
-        Seconds within which draws survive a loss of power. With 0 they do after ``flush(sync=True)``
-        only. Where the disk refuses them later, the next append or flush raises its ``OSError``.
+        Seconds within which draws survive a loss of power; with 0, only ``flush(sync=True)`` makes
+        them. Where the disk refuses them later, the next append or flush raises its ``OSError``.
     store : {"auto", "mapped", "written"}
         How the newest draws get into a file: mapped into memory, or by a call of the system for
         each; "auto" maps on file systems that are known to keep what is stored there.
