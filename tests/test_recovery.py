@@ -1,6 +1,7 @@
 """`drawstore show` and `drawstore recover`: what is there, and what of it is intact."""
 
 import os
+import signal
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from drawstore.cli import main
 from drawstore.emcee import HDFBackend
 from drawstore.recovery.salvage import damaged_rows
 from hdf_files import save
+from scripting import run
 
 META = {"x": ("float64", (50,)), "label": ("str", ())}
 
@@ -111,6 +113,40 @@ def test_recover_brings_out_what_is_intact_and_names_the_rest(capsys, runs, tmp_
     np.testing.assert_array_equal(np.flatnonzero(chain.get_stats("tune")), np.arange(10))
     assert other.get_draws_at(0, ["label"]) == {"label": "the only one"}
     assert set(saved._load_groups()) == {"posterior_predictive"}
+
+
+@pytest.mark.parametrize("journal", ["chain.h5-journal", "elsewhere"])
+def test_recover_writes_what_a_killed_process_left_in_a_journal(capsys, tmp_path, journal):
+    path, journal = tmp_path / "chain.h5", tmp_path / journal
+    run(SAVE_AND_DIE, path, journal, code_expected=-signal.SIGKILL)
+    stored = path.read_bytes()
+    code, out = said(capsys, "recover", path, "--dry-run", "--journal", journal)
+    assert code == 0
+    assert "30 rows of 'mcmc' would be written" in out
+    assert path.read_bytes() == stored
+    code, out = said(capsys, "recover", path, "--journal", journal)
+    assert code == 0
+    assert "30 rows of 'mcmc', which a process that died had left" in out
+    assert "chain 3: 50 draws are intact" in out
+    assert [other.name for other in tmp_path.iterdir()] == ["chain.h5"]
+
+
+SAVE_AND_DIE = """
+import os, signal, sys
+import emcee, numpy as np
+from drawstore.emcee import HDFBackend
+
+path, journal = sys.argv[1:]
+backend = HDFBackend(path, flush_interval=1000, journal=journal)
+backend.reset(4, 3)
+backend.grow(51, None)
+for i in range(50):
+    if i == 20:
+        backend.flush()
+    state = emcee.State(np.full((4, 3), float(i)), log_prob=np.full(4, float(i)))
+    backend.save_step(state, np.ones(4, bool))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_a_dry_run_changes_nothing(capsys, runs, tmp_path):

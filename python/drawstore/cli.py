@@ -93,6 +93,9 @@ def _parser() -> argparse.ArgumentParser:
         metavar="DIR",
         help="copy what is intact into a new directory of runs",
     )
+    recover.add_argument(
+        "--journal", type=Path, metavar="FILE", help="of an HDF5 file, where it is not beside it"
+    )
     recover.set_defaults(command=_recover)
     return parser
 
@@ -109,7 +112,10 @@ def _recover(options: argparse.Namespace) -> int:
     from drawstore.recovery import recover
 
     is_intact = True
-    for line in recover(str(options.path), dry_run=options.dry_run, to=options.to):
+    lines = recover(
+        str(options.path), dry_run=options.dry_run, to=options.to, journal=options.journal
+    )
+    for line in lines:
         is_intact = is_intact and not line.is_damage
         print(line)
     return 0 if is_intact else 1

@@ -23,7 +23,7 @@ from .runs import Layout
 if TYPE_CHECKING:
     from .store_file import StoreFile
 
-__all__ = ["heal"]
+__all__ = ["explain", "heal"]
 
 logger = logging.getLogger("drawstore")
 
@@ -68,6 +68,28 @@ def heal(file: StoreFile, path: str) -> None:
     finally:
         unlock(fd)
         os.close(fd)
+
+
+def explain(file: StoreFile, path: str) -> list[str]:
+    """Say what `heal` would do with a journal; nothing is changed."""
+    try:
+        scan = JournalScan(path)
+    except FileNotFoundError:
+        return []
+    lines = [scan.damaged, *(piece.damaged for piece in scan.chains)]
+    with file.reading() as opened:
+        for piece in scan.chains:
+            try:
+                first = _find(opened, piece)[1]
+            except UnfitError as error:
+                lines.append(f"the journal {path!r} would be set aside: {error}")
+            else:
+                if first < piece.stop:
+                    lines.append(
+                        f"{piece.stop - first} rows of {piece.label!r} would be written from the "
+                        f"journal to {file.path!r}"
+                    )
+    return [line for line in lines if line]
 
 
 def _was_begun(fd: int) -> bool:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from drawstore.backends.core import FileBackend
+from drawstore.hdf5.healing import explain
+from drawstore.hdf5.journal import journal_path
 from drawstore.hdf5.redo import left_behind
 from drawstore.hdf5.store_file import store_file
 from drawstore.opening import open as open_store
@@ -38,7 +40,11 @@ class Line:
 
 
 def recover(
-    path: str, *, dry_run: bool = False, to: str | os.PathLike[str] | None = None
+    path: str,
+    *,
+    dry_run: bool = False,
+    to: str | os.PathLike[str] | None = None,
+    journal: str | os.PathLike[str] | None = None,
 ) -> Iterator[Line]:
     """Put a store right, and read all of it.
 
@@ -50,6 +56,8 @@ def recover(
         Say what would be done, and change nothing.
     to : path-like, optional
         A new directory, for a copy of what is intact.
+    journal : path-like, optional
+        Of an HDF5 file, where it is not beside it.
 
     Yields
     ------
@@ -62,8 +70,7 @@ def recover(
             yield Line("a process died while it changed the file; the change would be finished")
             return  # until then nobody can read it
         open_store(path)  # or says what is there instead
-        if not dry_run:
-            yield from _heal(path)
+        yield from _heal(path, journal_path(path, journal or True), dry_run)
     target = None if to is None or dry_run else FileBackend(to)
     found = salvage(runs_at(path), target)
     for (rid, number), draws in found.draws.items():
@@ -74,13 +81,15 @@ def recover(
         yield Line(f"what is intact was copied to {os.fspath(to)!r}")
 
 
-def _heal(path: str) -> Iterator[Line]:
+def _heal(path: str, journal: str, dry_run: bool) -> Iterator[Line]:
+    file = store_file(path)
+    if dry_run:
+        yield from map(Line, explain(file, journal))
+        return
     with _heard() as said:
-        file = store_file(path)
-        file.acquire()
+        file.acquire(journal=journal)
         file.release()
-    for text in said:
-        yield Line(text)
+    yield from map(Line, said)
 
 
 @contextmanager
