@@ -82,7 +82,7 @@ def interrupted():
             if not armed:
                 armed = True
                 # Again and again, because Python itself ignores an exception in some places.
-                signal.setitimer(signal.ITIMER_REAL, seconds, 0.02)
+                signal.setitimer(signal.ITIMER_REAL, seconds, 0.1)
             return log_prob(x)
 
         try:
