@@ -46,7 +46,9 @@ __all__ = ["Options", "Run"]
 logger = logging.getLogger("drawstore")
 
 _BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
-_MEMORY_BYTES = 64 * 2**20  # without a journal, from here on the sampler waits for a slower disk
+# From here on the sampler waits for a disk that is slower than it: a journal that stays small lies
+# in pages that are used again, and new ones are what costs.
+_BACKLOG_BYTES = 64 * 2**20
 _UNTIL_CHECKED = 256  # steps of changing size after which their bytes are counted
 _END_WAIT = 2.0  # seconds that the last announced step waits for a reader of the file
 _BUSY = 0.02
@@ -162,8 +164,9 @@ class Run(Delivery):
             return
         waiting = self._chain.waiting_bytes
         drain.schedule(self, 0.0 if waiting >= _BLOCK_BYTES else self._flush_interval)
-        if self._journal.path is None and waiting > _MEMORY_BYTES and not self.file.waits_for_lock:
-            self.deliver(timeout=_END_WAIT)
+        if _BACKLOG_BYTES < waiting <= self._max_buffer and not self.file.waits_for_lock:
+            with contextlib.suppress(OSError, RuntimeError):  # the background thread tells of it
+                self.deliver(_END_WAIT, lambda: self._chain.waiting_bytes <= _BACKLOG_BYTES // 2)
         self._wait_for_room()
         following = rows + self._block_rows(min(_BLOCK_BYTES, self._max_buffer // 4))
         self._recorder.notify_at = min(following, self._announced or following)
@@ -248,8 +251,6 @@ class Run(Delivery):
         if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
             return False
         try:
-            if self._delivered < end and not self.finished:
-                self._journal.sync()  # the file never has steps that the journal could lose
             while not self.finished and self._delivered < end:
                 start = self._delivered
                 stop = min(end, start + self._block_rows(_BLOCK_BYTES))
