@@ -72,7 +72,6 @@ def journal_recorded(path, log, layout, seed, n):
             shim.look()
 
     work = Work(path, layout, chosen, said)
-    shim.say(shim.CREATED, 1)
     while work.step() < n:
         pass
     shim.look()

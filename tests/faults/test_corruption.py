@@ -8,7 +8,7 @@ from rows import LAYOUTS
 from stores import STORES
 from workloads import fill, read_damaged
 
-ROUNDS = 40
+ROUNDS = 20
 
 # What emcee itself begins has no checksums.
 CHECKED = [name for name in STORES if name != "emcee-begun-by-emcee"]

@@ -9,7 +9,7 @@ from rows import LAYOUTS
 from stores import STORES
 from workloads import meet_full_disk
 
-ROUNDS = 2
+ROUNDS = 1
 
 
 @pytest.mark.parametrize("kind", disks.kinds())

@@ -8,7 +8,7 @@ from rows import LAYOUTS
 
 from drawstore._core import JournalScan
 
-ROUNDS = 30
+ROUNDS = 20
 
 
 def killed(nursery, random, folder):

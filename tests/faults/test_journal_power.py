@@ -5,7 +5,7 @@ from recording import Recording
 from rows import LAYOUTS
 from workloads import Shim
 
-ROUNDS = 30
+ROUNDS = 20
 CRASHES = 15  # of one recorded process
 
 

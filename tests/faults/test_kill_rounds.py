@@ -9,7 +9,7 @@ from rows import LAYOUTS
 from stores import STORES
 from workloads import append_forever, die_at_change, die_while_healing
 
-ROUNDS = 6
+ROUNDS = 3
 
 
 def check_survivors(name, path, layout, ledger):

@@ -16,7 +16,7 @@ MOST_BYTES = 50_000_000  # of a store, where the kill comes late
 class Shim:
     """What shim.c adds to a process that was started with it."""
 
-    CREATED, BEGUN, SYNCED, RELEASED = range(4)
+    BEGUN, SYNCED, RELEASED = range(3)
 
     def __init__(self):
         self._calls = ctypes.CDLL(None)
@@ -82,7 +82,6 @@ def be_recorded(name, path, log, layout, seed, n):
     shim.follow(os.path.dirname(path), log)
     store = ALL[name]
     store.create(path, layout)
-    shim.say(shim.CREATED, 1)
     writer = None
     i = 0
     while i < n:
