@@ -177,3 +177,16 @@ def leave_journal(name, path, layout, stored, n):
     for i in range(stored, n):
         writer.append(i)
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_with_a_pool(name, path, ledger, layout):
+    """Append some rows, have a worker that lives on, and wait for the kill."""
+    writer = ALL[name].resume(path, layout)
+    append(writer, writer.count(), 1, ledger)
+    worker = os.fork()
+    if worker == 0:
+        time.sleep(60)
+        os._exit(0)
+    append(writer, writer.count(), 1, ledger)
+    ledger.said = worker
+    time.sleep(60)
