@@ -32,7 +32,7 @@ class TestHDF5(BackendContract):
 
 class TestHDF5Compressed(BackendContract):
     def make_backend(self, path):
-        return HDF5Backend(path / "runs.h5", compression="gzip", flush_interval=0.01)
+        return HDF5Backend(path / "runs.h5", compression="gzip", flush_interval=0.01, journal=False)
 
     def reopen(self, backend):
-        return HDF5Backend(backend.filename, compression="gzip")
+        return HDF5Backend(backend.filename, compression="gzip", journal=False)
