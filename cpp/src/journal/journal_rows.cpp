@@ -40,7 +40,7 @@ journal::Stretch::Stretch(std::shared_ptr<Segments> all, std::unique_ptr<Segment
       seed(file::record_seed(segments->id(), generation)) {}
 
 journal::Stretch::~Stretch() {
-    if (!is_needed) segments->give_back(std::move(segment));
+    if (!is_needed || segments->is_in_memory()) segments->give_back(std::move(segment));
 }
 
 JournalRows::JournalRows(std::vector<Column> columns, std::shared_ptr<Segments> segments,
@@ -57,7 +57,8 @@ JournalRows::JournalRows(std::vector<Column> columns, std::shared_ptr<Segments> 
       released_sum_(previous_sum) {}
 
 JournalRows::~JournalRows() {
-    if (!segments_->is_of_parent() && released() < size()) segments_->keep(counts_->id);
+    const bool has_file = !segments_->is_in_memory() && !segments_->is_of_parent();
+    if (has_file && released() < size()) segments_->keep(counts_->id);
 }
 
 void JournalRows::begin() {

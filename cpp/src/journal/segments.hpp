@@ -81,6 +81,7 @@ class Segments {
     const Id& id() const noexcept { return id_; }
     std::size_t segment_bytes() const noexcept { return segment_bytes_; }
     bool is_mapped() const noexcept { return map_; }
+    bool is_in_memory() const noexcept { return !file_; }
     std::uint64_t bytes() const;
     std::string name() const;
 
