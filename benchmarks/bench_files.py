@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,9 @@ import numpy as np
 import pytest
 
 import drawstore
+from child import in_child
 from paired import Paired, measure, memcpy, timed
+from store_work import memory_of_a_long_run
 from table import Bar, Row, Table
 
 _WALKERS, _NDIM = 128, 20
@@ -64,25 +67,40 @@ def _add(table: Table, work: str, against: str, paired: Paired, at_most: float) 
     )
 
 
-def bench_large_rows_into_files(folder: Path, n_rows: int, quick: bool, table: Table) -> None:
+@pytest.mark.parametrize(("store", "bar"), [("FileBackend", 1.5), ("HDF5Backend", 3.0)])
+def bench_large_rows(
+    folder: Path, n_rows: int, quick: bool, table: Table, store: str, bar: float
+) -> None:
     rows = _rows()
     meta = drawstore.make_meta(
         {"chain": (np.float64, (_WALKERS, _NDIM)), "log_prob": (np.float64, (_WALKERS,))}
     )
+    path = folder / "runs"
 
-    def drawstores() -> None:
-        backend = drawstore.FileBackend(folder / "runs")
+    def drawstores() -> float:
+        backend = getattr(drawstore, store)(path)
         run = backend.init_run(meta)
+        start = time.perf_counter()
         with run.init_chain(0) as chain:
             for i in range(n_rows):
                 chain.append(rows[i % len(rows)])
+        seconds = time.perf_counter() - start
         backend.delete_run(run.rid)
+        if path.is_file():
+            path.unlink()
+        return seconds
 
     contenders = {
-        "drawstore": timed(drawstores),
+        "drawstore": drawstores,
         "write": timed(lambda: _written(folder / "plain", rows, n_rows)),
         "memcpy": memcpy(n_rows * _ROW, _DIFFERENT * _ROW),
     }
     paired = measure(contenders, 2 if quick else 5, warm_up=0 if quick else 1)
-    work = f"`append` {n_rows:,} rows of {_ROW / 1e3:.3g} kB, flat out, and close, `FileBackend`"
-    _add(table, work, "a `write` of each row's bytes and one `fdatasync`", paired, 1.5)
+    work = f"`append` {n_rows:,} rows of {_ROW / 1e3:.3g} kB, flat out, and close, `{store}`"
+    _add(table, work, "a `write` of each row's bytes and one `fdatasync`", paired, bar)
+
+
+def bench_memory_of_a_long_run(folder: Path, n_rows: int, table: Table) -> None:
+    held = in_child(memory_of_a_long_run, str(folder / "runs.h5"), n_rows, _WALKERS, _NDIM)
+    work = f"`append` {n_rows:,} rows of {_ROW / 1e3:.3g} kB, `HDF5Backend`: memory held"
+    table.number(work, "–", held / 1e6, Bar("under", 100.0, "MB"), "beside its journal, `RssAnon`")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drawstore._core import Journal
+import drawstore
 from paired import Contender, Paired, measure, memcpy, replay
 from table import Table
 
@@ -21,16 +20,6 @@ pytestmark = pytest.mark.benchmark(timer=replay)
 _WALKERS, _NDIM = 128, 20
 _ROW_BYTES = 8 * _WALKERS * (_NDIM + 1)
 _PACE = _ROW_BYTES / 150e6  # seconds from one row to the next, which every disk keeps up with
-_SINK_PAUSE = 0.1
-_META = (
-    "run",
-    [
-        ("chain", "float64", [_WALKERS, _NDIM], [], False, False),
-        ("log_prob", "float64", [_WALKERS], [], False, False),
-    ],
-    [],
-    b"",
-)
 
 
 @pytest.fixture(scope="module")
@@ -54,30 +43,16 @@ def _paced(append: Callable[[], object], n: int) -> float:
     return taken
 
 
-def _journal(path: Path, store: str, draw: dict[str, Any], n: int) -> Contender:
-    """Append through a journal whose rows a thread takes out, as one that delivers them does."""
+def _with_journal(path: Path, draw: dict[str, Any], n: int) -> Contender:
+    """Append to an HDF5 file through a journal, from which a thread takes the rows meanwhile."""
+    meta = drawstore.make_meta({name: (v.dtype.name, v.shape) for name, v in draw.items()})
 
     def run() -> float:
-        journal = Journal(str(path), store=store)
-        chain = journal.begin_chain(bytes(16), "run", _META, 0, 0, 0)
-        ended = threading.Event()
-
-        def sink() -> None:
-            while not ended.wait(_SINK_PAUSE):
-                journal.sync()
-                rows = slice(chain.released, chain.synced)
-                for name in draw:
-                    chain.get_draws(name, rows)
-                chain.release(rows.stop)
-
-        thread = threading.Thread(target=sink)
-        thread.start()
-        try:
-            return _paced(lambda: chain.append(draw), n)
-        finally:
-            ended.set()
-            thread.join()
-            journal.close(remove=True)
+        with drawstore.HDF5Backend(path) as backend:
+            chain = backend.init_run(meta).init_chain(0)
+            seconds = _paced(lambda: chain.append(draw), n)
+        path.unlink()
+        return seconds
 
     return run
 
@@ -99,38 +74,23 @@ def _write(path: Path, data: bytes, n: int) -> Contender:
 @pytest.fixture(scope="module")
 def paced(
     tmp_path_factory: pytest.TempPathFactory, n: int, rounds: int, table: Table
-) -> dict[str, tuple[str, Paired]]:
+) -> tuple[str, Paired]:
     folder = tmp_path_factory.mktemp("journal")
     rng = np.random.default_rng(1)
     draw = {"chain": rng.normal(size=(_WALKERS, _NDIM)), "log_prob": rng.normal(size=_WALKERS)}
     data = b"".join(value.tobytes() for value in draw.values())
     contenders = {
-        "mapped": _journal(folder / "mapped", "mapped", draw, n),
-        "written": _journal(folder / "written", "written", draw, n),
+        "drawstore": _with_journal(folder / "runs.h5", draw, n),
         "write": _write(folder / "bytes", data, n),
         "memcpy": memcpy(n * _ROW_BYTES),
     }
-    each = dict.fromkeys(contenders, 1 / n)
-    seconds = measure(contenders, rounds).scaled(**each).seconds
-    measured = {}
-    for store, bar in ("mapped", 0.6), ("written", 2.0):
-        work = f"append a row of {_ROW_BYTES / 1e3:.1f} kB to a journal ({store}), 150 MB/s"
-        paired = Paired(
-            {
-                "drawstore": seconds[store],
-                "write": seconds["write"],
-                "memcpy": seconds["memcpy"],
-            }
-        )
-        table.slower(work, "`write()` of the bytes", paired, "write", bar)
-        measured[store] = (work, paired)
-    return measured
+    paired = measure(contenders, rounds).scaled(**dict.fromkeys(contenders, 1 / n))
+    work = f"`append` a row of {_ROW_BYTES / 1e3:.1f} kB to `HDF5Backend` at 150 MB/s, journal"
+    table.slower(work, "a `write` of the bytes to the same disk", paired, "write", 0.6)
+    return work, paired
 
 
-@pytest.mark.parametrize("store", ["mapped", "written"])
 @pytest.mark.parametrize("name", ["drawstore", "write", "memcpy"])
-def bench_appending(
-    benchmark: Any, paced: dict[str, tuple[str, Paired]], store: str, name: str
-) -> None:
-    work, paired = paced[store]
-    replay.show(benchmark, paired, name, work)
+def bench_appending(benchmark: Any, paced: tuple[str, Paired], name: str) -> None:
+    work, paced_rows = paced
+    replay.show(benchmark, paced_rows, name, work)

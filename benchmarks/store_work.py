@@ -104,6 +104,23 @@ def larger_than_memory(name: str, folder: str, group: str, n_variables: int, n: 
     return peak[0]
 
 
+def memory_of_a_long_run(file: str, n: int, walkers: int, ndim: int) -> int:
+    """Bytes that are held at most, over those before, while rows go into an HDF5 file flat out."""
+    variables = {"chain": (np.float64, (walkers, ndim)), "log_prob": (np.float64, (walkers,))}
+    rng = np.random.default_rng(4)
+    draws = [
+        {"chain": rng.standard_normal((walkers, ndim)), "log_prob": rng.standard_normal(walkers)}
+        for _ in range(64)
+    ]
+    before = status("RssAnon")
+    with _peak() as peak:
+        run = drawstore.HDF5Backend(file).init_run(drawstore.make_meta(variables))
+        with run.init_chain(0) as chain:
+            for i in range(n):
+                chain.append(draws[i % len(draws)])
+    return peak[0] - before
+
+
 @contextmanager
 def _peak() -> Iterator[list[int]]:
     """Watch the memory of this process that no file stands behind."""

@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 
 import emcee
 import numpy as np
 import pytest
 
+import drawstore
 from scripting import finish, run, start, wait_for
 
 SAVE = """
@@ -232,3 +234,23 @@ def start_code(code, path):
 
 def run_code(code, path):
     assert run(SAVE + textwrap.dedent(code), path)[1] == ""
+
+
+def test_what_was_appended_before_a_fork_is_synced_without_another_append(tmp_path):
+    backend = drawstore.FileBackend(tmp_path / "runs", sync_interval=0.2)
+    with backend.init_run(drawstore.make_meta({"x": (float, ())}, rid="a")).init_chain(0) as chain:
+        file = tmp_path / "runs/a/chain-0.draws"
+
+        def synced():
+            return file.read_bytes()[2048:3072]  # the sync records, as FORMAT.md says
+
+        before = synced()
+        chain.append({"x": 1.0})
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        os.waitpid(pid, 0)
+        end = time.monotonic() + 30
+        while synced() == before and time.monotonic() < end:
+            time.sleep(0.05)
+        assert synced() != before

@@ -149,6 +149,8 @@ void bind_run(py::module_& m) {
         },
         py::arg("directory"), py::arg("rid"), "The folder of a run of a backend in files.");
     m.def("fresh_rid", &fresh_rid, "Make an id that no other run has.");
+    m.def("resume_syncing", &resume_syncing,
+          "After a fork, in the parent: go on to make durable what was appended before.");
 }
 
 }  // namespace drawstore::bindings

@@ -62,4 +62,9 @@ class FileBackend final : public Backend {
     const double sync_interval_;
 };
 
+// In a process that has forked another one: goes on to make durable, each sync_interval, what was
+// appended before. The next append does that, too; this is for those who append nothing for a
+// while.
+void resume_syncing() noexcept;
+
 }  // namespace drawstore

@@ -10,6 +10,7 @@
 #include "file/mapping.hpp"
 #include "file/names.hpp"
 #include "file/run_meta.hpp"
+#include "file/syncer.hpp"
 #include "stores/file_run.hpp"
 
 namespace drawstore {
@@ -160,5 +161,7 @@ void FileBackend::delete_run(const std::string& rid) {
         fs::remove_all(trash);
     });
 }
+
+void resume_syncing() noexcept { file::resume_syncing(); }
 
 }  // namespace drawstore

@@ -17,6 +17,7 @@ from drawstore._core import (
     file_backend,
     files_are_mapped,
     memory_backend,
+    resume_syncing,
     run_folder,
 )
 from drawstore.groups import from_npz, to_npz_bytes, write_npz
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 __all__ = ["FileBackend", "MemoryBackend", "StoredBackend", "StoredRun"]
 
 Chain.register(CoreChain)
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_parent=resume_syncing)
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
