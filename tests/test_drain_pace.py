@@ -1,13 +1,16 @@
 """When the background thread is there, and how often it drains a run."""
 
+import gc
 import threading
 import time
+import weakref
 
 import numpy as np
 from emcee import State
 
 import drawstore.emcee
 import scripting
+from drawstore import drain
 from drawstore.hdf5.store_file import StoreFile
 
 
@@ -61,3 +64,21 @@ def test_a_run_without_a_step_lets_go_of_its_file_when_the_process_ends(tmp_path
     """
     scripting.run(code, tmp_path / "chain.h5")
     assert [path.name for path in tmp_path.iterdir()] == ["chain.h5"]
+
+
+def test_a_run_that_is_scheduled_at_its_very_end_is_let_go(tmp_path):
+    backend = drawstore.emcee.HDFBackend(tmp_path / "a.h5")
+    backend.reset(4, 2)
+    backend.grow(2, None)
+    state = State(np.zeros((4, 2)), log_prob=np.zeros(4), random_state=None)
+    backend.save_step(state, np.ones(4, dtype=bool))
+    ended = backend._run
+    backend.close()
+    drain.schedule(ended, 0.0)  # as by a thread that had just saved the last step
+    seen = weakref.ref(ended)
+    del ended, backend
+    end = time.monotonic() + 30
+    while seen() is not None and time.monotonic() < end:
+        time.sleep(0.01)
+        gc.collect()
+    assert seen() is None

@@ -410,6 +410,7 @@ class Run(Delivery):
 
     def drain(self, cancelled: Callable[[], bool]) -> float | None:
         if self.finished:
+            drain.forget(self)  # who saved the last step may have scheduled it since
             return None
         again = self.try_to_deliver(cancelled)
         if again is not None:

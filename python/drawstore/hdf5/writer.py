@@ -252,7 +252,10 @@ class Writer(Delivery):
                     if pending.delivered == len(pending):
                         self._let_go(pending)
         waiting = [p.flush_interval for p in chains if p.delivered < len(p)]
-        return min(waiting) if waiting else _IDLE if self.chains else None
+        if not self.chains:
+            drain.forget(self)  # an append may have scheduled it since
+            return None
+        return min(waiting) if waiting else _IDLE
 
     def finish(self) -> None:
         if self.is_of_a_parent:
