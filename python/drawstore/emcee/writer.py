@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import logging
 import math
 import threading
 import time
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from drawstore import drain
 from drawstore.backends.core import core_meta
 from drawstore.hdf5.binding import Binding
-from drawstore.hdf5.delivery import Delivery
+from drawstore.hdf5.delivery import BLOCK_BYTES, Delivery
 from drawstore.hdf5.journal import JournalOptions
 from drawstore.hdf5.store_file import StoreFile
 
@@ -43,12 +42,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Options", "Run"]
 
-logger = logging.getLogger("drawstore")
-
-_BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
-# From here on the sampler waits for a disk that is slower than it: a journal that stays small lies
-# in pages that are used again, and new ones are what costs.
-_BACKLOG_BYTES = 64 * 2**20
 _UNTIL_CHECKED = 256  # steps of changing size after which their bytes are counted
 _END_WAIT = 2.0  # seconds that the last announced step waits for a reader of the file
 _BUSY = 0.02
@@ -108,8 +101,7 @@ class Run(Delivery):
         options: Options,
         forget: Callable[[Run], None],
     ) -> None:
-        super().__init__(file.path, options.journal.path)
-        self.file = file
+        super().__init__(file, options.journal)
         self.name = name
         self.stored = stored
         self.blobs = stored.blobs
@@ -117,7 +109,6 @@ class Run(Delivery):
         self.finished = False
         self._binding = binding
         self._flush_interval = options.flush_interval
-        self._max_buffer = options.journal.max_buffer
         self._forget = forget
         self._state = threading.Lock()  # what is delivered; held for moments
         self._journal: Journal = file.journal(options.journal)
@@ -134,7 +125,6 @@ class Run(Delivery):
         self._announced = 0
         self._attempted = binding.rows  # they may be in the file after an attempt that failed
         self._discarded = False
-        self._has_said_that_it_waits = False
 
     # What the sampler calls.
 
@@ -162,37 +152,17 @@ class Run(Delivery):
             if not self.deliver(timeout=_END_WAIT):
                 drain.schedule(self, _BUSY)
             return
-        waiting = self._chain.waiting_bytes
-        drain.schedule(self, 0.0 if waiting >= _BLOCK_BYTES else self._flush_interval)
-        if _BACKLOG_BYTES < waiting <= self._max_buffer and not self.file.waits_for_lock:
-            with contextlib.suppress(OSError, RuntimeError):  # the background thread tells of it
-                self.deliver(_END_WAIT, lambda: self._chain.waiting_bytes <= _BACKLOG_BYTES // 2)
-        self._wait_for_room()
-        following = rows + self._block_rows(min(_BLOCK_BYTES, self._max_buffer // 4))
+        waiting = self.size
+        drain.schedule(self, 0.0 if waiting >= BLOCK_BYTES else self._flush_interval)
+        if waiting <= self.max_buffer and self.is_behind:
+            self.catch_up()
+        self.wait_for_room(self.deliver)
+        following = rows + self._block_rows(min(BLOCK_BYTES, self.max_buffer // 4))
         self._recorder.notify_at = min(following, self._announced or following)
 
-    def _wait_for_room(self) -> None:
-        is_held = False
-
-        def has_room() -> bool:
-            nonlocal is_held
-            is_held = is_held or self.file.waits_for_lock
-            return self.finished or self._chain.waiting_bytes <= self._max_buffer
-
-        while not has_room():
-            if not self.deliver(_END_WAIT, has_room) and not has_room():
-                self._say_that_it_waits(is_held)
-
-    def _say_that_it_waits(self, is_held: bool) -> None:
-        if not self._has_said_that_it_waits:
-            self._has_said_that_it_waits = True
-            logger.warning(
-                "the sampler waits, because %.1f MiB of steps wait for %r, which %s; max_buffer "
-                "says how much may wait",
-                self._chain.waiting_bytes / 2**20,
-                self.file.path,
-                "another program has open" if is_held else "is written slowly",
-            )
+    @property
+    def size(self) -> int:
+        return 0 if self.finished else self._chain.waiting_bytes
 
     def _block_rows(self, n_bytes: int) -> int:
         """Tell how many steps have about so many bytes."""
@@ -253,7 +223,7 @@ class Run(Delivery):
         try:
             while not self.finished and self._delivered < end:
                 start = self._delivered
-                stop = min(end, start + self._block_rows(_BLOCK_BYTES))
+                stop = min(end, start + self._block_rows(BLOCK_BYTES))
                 if not self.file.update(
                     functools.partial(self._write, start=start, stop=stop),
                     timeout=max(0.0, latest - time.monotonic()),

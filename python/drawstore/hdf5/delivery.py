@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -9,14 +10,23 @@ import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-__all__ = ["EXIT_WAIT", "Delivery"]
+if TYPE_CHECKING:
+    from .journal import JournalOptions
+    from .store_file import StoreFile
+
+__all__ = ["BLOCK_BYTES", "EXIT_WAIT", "Delivery"]
 
 logger = logging.getLogger("drawstore")
 
 EXIT_WAIT = 60.0  # seconds that the end of a process, or of a chain, waits for who holds the file
 _SAFE_EXIT_WAIT = 10.0  # where the rows survive the process
+BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
+# From here on the sampler waits for a disk that is slower than it: a journal that stays small lies
+# in pages that are used again, and new ones are what costs.
+_BACKLOG_BYTES = 64 * 2**20
+_BACKLOG_WAIT = 2.0
 _RETRY = 1.0
 _BUSY = 0.02
 
@@ -26,21 +36,27 @@ class Delivery(ABC):
 
     Parameters
     ----------
-    path : str
-        Of the file, for messages.
-    journal : str, optional
-        The path of the journal in which the rows wait; None where they wait in memory.
+    file : StoreFile
+    options : JournalOptions
+        Where the rows wait, and how many may.
     """
 
     noun: ClassVar[str]  # what the rows are to the user
 
-    def __init__(self, path: str, journal: str | None = None) -> None:
-        self._path = path
-        self._kept = "in memory" if journal is None else f"in the journal {journal!r}"
-        self._is_safe = journal is not None
+    def __init__(self, file: StoreFile, options: JournalOptions) -> None:
+        self.file = file
+        self.max_buffer = options.max_buffer
+        self._kept = "in memory" if options.path is None else f"in the journal {options.path!r}"
+        self._is_safe = options.path is not None
         self._pid = os.getpid()
         self._delivering = threading.RLock()  # one thread delivers at a time
         self._warned = ""
+        self._has_said_that_it_waits = False
+
+    @property
+    @abstractmethod
+    def size(self) -> int:
+        """Bytes of the rows that wait."""
 
     @abstractmethod
     def deliver(
@@ -91,6 +107,49 @@ class Delivery(ABC):
         self._warned = ""
         return None
 
+    # What makes the sampler wait.
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether more waits than is good, and nobody else is the reason."""
+        return self.size > _BACKLOG_BYTES and not self.file.waits_for_lock
+
+    def catch_up(self) -> None:
+        """Deliver, for a moment, about half of what is good to wait."""
+        with contextlib.suppress(OSError, RuntimeError):  # the background thread tells of it
+            self.deliver(_BACKLOG_WAIT, lambda: self.size <= _BACKLOG_BYTES // 2)
+
+    def wait_for_room(self, deliver: Callable[[float, Callable[[], bool]], bool]) -> None:
+        """Return when no more than ``max_buffer`` waits; a warning says so where that takes long.
+
+        Parameters
+        ----------
+        deliver : callable
+            The method, or what calls it.
+        """
+        is_held = False
+
+        def has_room() -> bool:
+            nonlocal is_held
+            is_held = is_held or self.file.waits_for_lock
+            return self.size <= self.max_buffer
+
+        while not has_room():
+            if not deliver(_BACKLOG_WAIT, has_room) and not has_room():
+                self._say_that_it_waits(is_held)
+
+    def _say_that_it_waits(self, is_held: bool) -> None:
+        if not self._has_said_that_it_waits:
+            self._has_said_that_it_waits = True
+            logger.warning(
+                "the sampler waits, because %.1f MiB of %s wait for %r, which %s; max_buffer "
+                "says how much may wait",
+                self.size / 2**20,
+                self.noun,
+                self.file.path,
+                "another program has open" if is_held else "is written slowly",
+            )
+
     @property
     def is_of_a_parent(self) -> bool:
         """Whether the process that began it forked this one."""
@@ -99,9 +158,9 @@ class Delivery(ABC):
     def held(self, waiting: int, timeout: float) -> TimeoutError:
         """Make the error for rows that could not be delivered because the file is in use."""
         return TimeoutError(
-            f"{waiting} {self.noun} are not in {self._path!r} yet, because another program holds "
-            f"the file; waited {timeout:.1f} s. They are kept {self._kept}: close the file there "
-            "and call close() again"
+            f"{waiting} {self.noun} are not in {self.file.path!r} yet, because another program "
+            f"holds the file; waited {timeout:.1f} s. They are kept {self._kept}: close the file "
+            "there and call close() again"
         )
 
     def report_lost(self, waiting: int, error: Exception) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
-import logging
 import math
 import os
 import threading
@@ -20,7 +18,7 @@ from drawstore import drain
 from drawstore.backends.core import core_meta
 
 from .binding import Binding
-from .delivery import Delivery
+from .delivery import BLOCK_BYTES, Delivery
 from .journal import JournalOptions
 from .pending import Pending
 from .runs import find_run
@@ -32,13 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Writer", "chain_group", "find_pending", "find_writer", "start_chain"]
 
-logger = logging.getLogger("drawstore")
-
-_BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the file is busy
-# From here on the sampler waits for a disk that is slower than it: a journal that stays small lies
-# in pages that are used again, and new ones are what costs.
-_BACKLOG_BYTES = 64 * 2**20
-_BACKLOG_WAIT = 2.0
 _IDLE = 1.0  # how often it is asked whether anyone still holds a chain
 
 Key = tuple[str, int]
@@ -72,15 +63,11 @@ class Writer(Delivery):
     noun: ClassVar[str] = "draws"
 
     def __init__(self, file: StoreFile, options: JournalOptions) -> None:
-        super().__init__(file.path, options.path)
-        self.file = file
-        self.max_buffer = options.max_buffer
+        super().__init__(file, options)
         self.chains: dict[Key, Pending] = {}
-        self._has_said_that_it_waits = False
 
     @property
     def size(self) -> int:
-        """Bytes of the draws that wait."""
         return sum(pending.size for pending in list(self.chains.values()))
 
     def appended(self, pending: Pending) -> None:
@@ -88,8 +75,7 @@ class Writer(Delivery):
         urgent = pending.check()
         drain.schedule(self, 0.0 if urgent else pending.flush_interval)
         if urgent:
-            is_behind = self.size > _BACKLOG_BYTES and not self.file.waits_for_lock
-            pending.is_blocked = is_behind or self.size > self.max_buffer
+            pending.is_blocked = self.is_behind or self.size > self.max_buffer
 
     def unblock(self, pending: Pending) -> None:
         """Return when the next draw of a chain may be appended.
@@ -106,34 +92,11 @@ class Writer(Delivery):
                 f"chain {pending.number} of run {pending.rid!r} is written by the process that "
                 "this one was forked from; begin another chain here"
             )
-
         if self.size <= self.max_buffer:
-            with contextlib.suppress(OSError, RuntimeError):  # the background thread tells of it
-                self.deliver(_BACKLOG_WAIT, lambda: self.size <= _BACKLOG_BYTES // 2)
-            pending.is_blocked = False
-            return
-        is_held = False
-
-        def has_room() -> bool:
-            nonlocal is_held
-            is_held = is_held or self.file.waits_for_lock
-            return self.size <= self.max_buffer
-
-        while not has_room():
-            if not self.deliver(_BACKLOG_WAIT, has_room, pending) and not has_room():
-                self._say_that_it_waits(is_held)
+            self.catch_up()
+        else:
+            self.wait_for_room(functools.partial(self.deliver, first=pending))
         pending.is_blocked = False
-
-    def _say_that_it_waits(self, is_held: bool) -> None:
-        if not self._has_said_that_it_waits:
-            self._has_said_that_it_waits = True
-            logger.warning(
-                "the sampler waits, because %.1f MiB of draws wait for %r, which %s; max_buffer "
-                "says how much may wait",
-                self.size / 2**20,
-                self.file.path,
-                "another program has open" if is_held else "is written slowly",
-            )
 
     def deliver(
         self,
@@ -271,7 +234,7 @@ class Writer(Delivery):
 def _next_parts(ends: dict[Pending, int]) -> list[_Part]:
     """Choose the rows that go into the file at once."""
     parts: list[_Part] = []
-    room = _BLOCK_BYTES
+    room = BLOCK_BYTES
     for pending, end in ends.items():
         if parts and room <= 0:
             break
@@ -395,7 +358,7 @@ def start_chain(
                 flush_interval,
                 compression,
                 compression_opts,
-                min(_BLOCK_BYTES, 1 + options.max_buffer // 4),
+                min(BLOCK_BYTES, 1 + options.max_buffer // 4),
             )
         except BaseException:
             file.release()
