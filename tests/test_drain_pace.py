@@ -19,7 +19,8 @@ def test_a_sampler_that_never_rests_is_drained_once_an_interval(tmp_path, monkey
     update = StoreFile.update
 
     def counted(self, *args, **kwargs):
-        changes.append(time.monotonic())
+        if self.path == str(tmp_path / "chain.h5"):  # not those that other tests left behind
+            changes.append(time.monotonic())
         return update(self, *args, **kwargs)
 
     monkeypatch.setattr(StoreFile, "update", counted)
