@@ -1,7 +1,6 @@
 // What data files are after a death at any instant, on a full disk, and with damage.
 #include <doctest/doctest.h>
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -10,52 +9,36 @@
 #include <vector>
 
 #include "drawstore/error.hpp"
+#include "faults.hpp"
 #include "file/file_rows.hpp"
 #include "file_stores.hpp"
 
 using drawstore::FileRows;
 using drawstore::Rows;
 using drawstore::TailStore;
+using faults::changes_left;
+using faults::die_after_some_changes;
+using faults::fail_after_some_changes;
+using faults::Shared;
 using namespace file_stores;
 
 namespace {
 
 constexpr std::size_t small_tail = 8192;
-int changes_left = 0;
 
-void die_after_some_changes() {
-    if (--changes_left < 0) _exit(0);
-}
-
-void fail_after_some_changes() {
-    if (--changes_left == -1) throw drawstore::SystemError(EIO, "", "the disk failed");
-}
-
-// Memory that a child shares with us.
-struct Shared {
+// What a child tells of itself.
+struct Told {
     std::atomic<std::uint64_t> appended{0};  // rows whose append returned
     std::atomic<std::uint64_t> begun{0};     // those, and the ones of the append that had begun
 };
 
-class SharedMemory {
-  public:
-    SharedMemory()
-        : shared_(new (mmap(nullptr, sizeof(Shared), PROT_READ | PROT_WRITE,
-                            MAP_SHARED | MAP_ANONYMOUS, -1, 0)) Shared) {}
-    ~SharedMemory() { munmap(shared_, sizeof(Shared)); }
-    Shared* operator->() const { return shared_; }
-
-  private:
-    Shared* shared_;
-};
-
-void append_counted(Rows& rows, std::uint64_t n, const SharedMemory& shared) {
+void append_counted(Rows& rows, std::uint64_t n, const Shared<Told>& shared) {
     shared->begun = rows.size() + n;
     append(rows, n);
     shared->appended = rows.size();
 }
 
-void write_some(const fs::path& path, bool ragged, TailStore where, const SharedMemory& shared) {
+void write_some(const fs::path& path, bool ragged, TailStore where, const Shared<Told>& shared) {
     const auto rows =
         FileRows::create(path, 0, ragged ? ragged_columns() : rigid_columns(), {where, small_tail});
     for (int i = 0; i < 4; ++i) append_counted(*rows, 1, shared);
@@ -63,7 +46,7 @@ void write_some(const fs::path& path, bool ragged, TailStore where, const Shared
     for (int i = 0; i < (ragged ? 90 : 5); ++i) append_counted(*rows, i % 20 == 0 ? 2 : 1, shared);
 }
 
-void check_survivor(const fs::path& path, const SharedMemory& shared) {
+void check_survivor(const fs::path& path, const Shared<Told>& shared) {
     if (!fs::exists(path)) {
         CHECK(shared->appended == 0);
         return;
@@ -101,7 +84,7 @@ TEST_CASE("a writer may die before any change of its file") {
         for (const bool ragged : {false, true}) {
             for (int k = 0;; k += k < 60 ? 1 : 7) {
                 const Folder folder;
-                const SharedMemory shared;
+                const Shared<Told> shared;
                 const pid_t child = fork();
                 if (child == 0) {
                     changes_left = k;
@@ -157,7 +140,7 @@ TEST_CASE("rows survive the death of their writer at any instant") {
     std::mt19937 random(1);
     for (int round = 0; round < 30; ++round) {
         const Folder folder;
-        const SharedMemory shared;
+        const Shared<Told> shared;
         const bool ragged = round % 2 == 1;
         const auto where = round % 3 == 0 ? TailStore::Written : TailStore::Mapped;
         const pid_t child = fork();
@@ -222,7 +205,7 @@ TEST_CASE("a full disk is an error, and rows are appended again when there is ro
 TEST_CASE("flipped bits are noticed, wherever they matter") {
     for (const bool ragged : {false, true}) {
         const Folder folder;
-        const SharedMemory shared;
+        const Shared<Told> shared;
         write_some(folder / "good", ragged, TailStore::Auto, shared);
         const std::uint64_t n = FileRows::count_rows(folder / "good");
         const auto good = contents(folder / "good");
@@ -248,7 +231,7 @@ TEST_CASE("flipped bits are noticed, wherever they matter") {
 TEST_CASE("a file that was cut off is noticed, wherever") {
     for (const bool ragged : {false, true}) {
         const Folder folder;
-        const SharedMemory shared;
+        const Shared<Told> shared;
         write_some(folder / "good", ragged, TailStore::Auto, shared);
         const std::uint64_t n = FileRows::count_rows(folder / "good");
         const auto good = contents(folder / "good");

@@ -1,6 +1,5 @@
 // Journals: threads, deaths, failures, damage.
 #include <doctest/doctest.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 
@@ -11,27 +10,22 @@
 #include <vector>
 
 #include "drawstore/error.hpp"
+#include "faults.hpp"
 #include "file/file.hpp"
 #include "journals.hpp"
 
 using drawstore::Journal;
 using drawstore::JournalScan;
 using drawstore::TailStore;
+using faults::changes_left;
+using faults::die_after_some_changes;
+using faults::fail_after_some_changes;
+using faults::Shared;
 using namespace journals;
 
 namespace {
 
 constexpr std::size_t small = 8192;  // a segment
-int changes_left = 0;
-
-void die_after_some_changes() {
-    if (--changes_left < 0) _exit(0);
-}
-
-void fail_after_some_changes() {
-    if (--changes_left == -1) throw drawstore::SystemError(EIO, "", "the disk failed");
-}
-
 // What a child tells of itself, in memory that it shares with us.
 struct Told {
     std::atomic<std::uint64_t> begun{0};     // rows, with those of an append that had begun
@@ -40,19 +34,7 @@ struct Told {
     std::atomic<std::uint32_t> sum{0};       // of the last of them
 };
 
-class SharedMemory {
-  public:
-    SharedMemory()
-        : told_(new (mmap(nullptr, sizeof(Told), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                          -1, 0)) Told) {}
-    ~SharedMemory() { munmap(told_, sizeof(Told)); }
-    Told* operator->() const { return told_; }
-
-  private:
-    Told* told_;
-};
-
-void write_some(const fs::path& path, TailStore where, bool ragged, const SharedMemory& told,
+void write_some(const fs::path& path, TailStore where, bool ragged, const Shared<Told>& told,
                 int steps) {
     Journal journal(path, {small, where, 0});
     const auto chain = begin(journal, ragged);
@@ -70,7 +52,7 @@ void write_some(const fs::path& path, TailStore where, bool ragged, const Shared
     }
 }
 
-void check_survivor(const fs::path& path, bool ragged, const SharedMemory& told) {
+void check_survivor(const fs::path& path, bool ragged, const Shared<Told>& told) {
     if (!fs::exists(path)) {
         CHECK(told->begun == 0);
         return;
@@ -95,7 +77,7 @@ TEST_CASE("a process may die before any change of its journal") {
         for (const bool ragged : {false, true}) {
             for (int k = 0;; k += k < 30 ? 1 : 11) {
                 const Folder folder;
-                const SharedMemory told;
+                const Shared<Told> told;
                 const pid_t child = fork();
                 if (child == 0) {
                     changes_left = k;
@@ -117,7 +99,7 @@ TEST_CASE("rows in a journal survive the death of the process at any instant") {
     std::mt19937 random(1);
     for (int round = 0; round < 30; ++round) {
         const Folder folder;
-        const SharedMemory told;
+        const Shared<Told> told;
         const bool ragged = round % 2 == 1;
         const auto where = round % 3 == 0 ? TailStore::Written : TailStore::Mapped;
         const pid_t child = fork();

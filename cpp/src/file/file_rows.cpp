@@ -155,16 +155,23 @@ void FileRows::write_room() {
     room_rows_ = 0;
 }
 
-// The tail that the last sync needs, or one under way, is not written to: else the other one, or
-// the same, is used again. One of the two always may be.
+// The same tail again, which is in the processor's cache, unless the last sync needs it, or one
+// that is under way; then the other one. A sync under way has to begin once more where both are
+// needed.
 std::uint32_t FileRows::next_generation() {
-    std::uint32_t next = commit_.tail_generation + std::exchange(generation_jump_, 1);
-    if (!head_.has_two_tails()) return next;
-    const bool is_needed = (synced_.in_tail > 0 &&
-                            head_.tail_of(synced_.commit.tail_generation) == head_.tail_of(next)) ||
-                           (syncing_ && head_.tail_of(*syncing_) == head_.tail_of(next));
-    if (is_needed) ++next;
-    if (syncing_ && head_.tail_of(*syncing_) == head_.tail_of(next)) syncing_lost_ = true;
+    const std::uint32_t other = commit_.tail_generation + std::exchange(generation_jump_, 1);
+    if (!head_.has_two_tails()) return other;
+    const std::uint32_t same = other + 1;  // jumps are odd
+    const auto is_synced = [&](std::uint32_t generation) {
+        return synced_.in_tail > 0 &&
+               head_.tail_of(synced_.commit.tail_generation) == head_.tail_of(generation);
+    };
+    const auto is_syncing = [&](std::uint32_t generation) {
+        return syncing_ && head_.tail_of(*syncing_) == head_.tail_of(generation);
+    };
+    if (!is_synced(same) && !is_syncing(same)) return same;
+    const std::uint32_t next = is_synced(other) ? same : other;
+    if (is_syncing(next)) syncing_lost_ = true;
     return next;
 }
 

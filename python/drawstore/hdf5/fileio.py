@@ -4,7 +4,15 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["datasync", "open_binary", "read_into", "reserve", "sync_directory", "write_at"]
+__all__ = [
+    "datasync",
+    "open_binary",
+    "read_into",
+    "read_padded",
+    "reserve",
+    "sync_directory",
+    "write_at",
+]
 
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
@@ -29,6 +37,13 @@ def read_into(fd: int, target: memoryview, offset: int) -> int:
             break
         done += n
     return done
+
+
+def read_padded(fd: int, offset: int, length: int) -> bytes:
+    """Read bytes; those behind the end of the file are zero."""
+    data = bytearray(length)
+    read_into(fd, memoryview(data), offset)
+    return bytes(data)
 
 
 def write_at(fd: int, data: memoryview | bytes | bytearray, offset: int) -> None:

@@ -17,16 +17,14 @@ import shutil
 import socket
 import struct
 import warnings
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-from drawstore._core import crc32c, sector_sums
+from drawstore._core import crc32c
 
-from .capture import PAGE, CapturedFile
-from .fileio import datasync, open_binary, read_into, sync_directory, write_at
+from .change import Change
+from .fileio import datasync, open_binary, read_padded, sync_directory, write_at
 from .locks import pauses, try_lock, unlock
 
-__all__ = ["Change", "RedoFile", "change_to_see", "left_behind", "redo_path"]
+__all__ = ["RedoFile", "change_to_see", "left_behind", "redo_path"]
 
 _MAGIC = b"drawredo"
 _VERSION = 1
@@ -34,109 +32,12 @@ _HOLDER = struct.Struct("<qH")  # process id, length of the host's name
 _HOLDER_AT = 0
 _HEADER = struct.Struct("<8sIIQ")  # magic, version, CRC-32C of the body, bytes of the body
 _HEADER_AT = 512
-_BODY = struct.Struct("<QQQQ")  # old size, size when written, new size, number of runs
 _BODY_AT = 1024
-_RUN = struct.Struct("<QQ")  # offset, bytes
-_SECTOR = 512
 
 
 def redo_path(path: str) -> str:
     """Name the redo file of a store."""
     return path + "-redo"
-
-
-@dataclass(frozen=True)
-class Change:
-    """The change of a file from one state to the next.
-
-    Attributes
-    ----------
-    old_size, held_size, new_size : int
-        Bytes of the file before; with what is in it already behind the old end; and after.
-    runs : list of (int, bytes)
-        Offset and new contents, in order. The first page is always among them: it tells of the
-        file's length, so whoever else makes the file longer or shorter changes it.
-    old_sums : list of bytes
-        For each run, the CRC-32C of each of its old sectors of 512 bytes; bytes that were not
-        there count as zero.
-    """
-
-    old_size: int
-    held_size: int
-    new_size: int
-    runs: list[tuple[int, bytes]]
-    old_sums: list[bytes]
-
-    @classmethod
-    def of(cls, captured: CapturedFile, fd: int) -> Change:
-        """Collect what HDF5 did to a captured file: the pages that are not what they were."""
-        runs: list[tuple[int, bytes]] = []
-        sums: list[bytes] = []
-        captured.touch(0)
-        for first, joined in _neighbours(captured.pages):
-            start = first * PAGE
-            data = b"".join(joined)[: max(0, captured.size - start)]
-            old = _read(fd, start, len(data))
-            for low, high in _differing(old, data, start == 0):
-                runs.append((start + low, data[low:high]))
-                sums.append(sector_sums(old[low:high], _SECTOR))
-        held_size = os.fstat(fd).st_size
-        return cls(captured.old_size, held_size, captured.size, runs, sums)
-
-    def starts_from(self, fd: int) -> bool:
-        """Whether the file is still as it was when the change was collected."""
-        return os.fstat(fd).st_size == self.held_size and all(
-            sector_sums(_read(fd, start, len(data)), _SECTOR) == sums
-            for (start, data), sums in zip(self.runs, self.old_sums, strict=True)
-        )
-
-    def belongs_to(self, fd: int) -> bool:
-        """Whether the file is somewhere between the old state and the new one."""
-        low, high = sorted((self.held_size, self.new_size))
-        if not low <= os.fstat(fd).st_size <= high:
-            return False
-        for (start, data), sums in zip(self.runs, self.old_sums, strict=True):
-            found = sector_sums(_read(fd, start, len(data)), _SECTOR)
-            new = sector_sums(data, _SECTOR)
-            for i in range(0, len(sums), 4):
-                if found[i : i + 4] not in (sums[i : i + 4], new[i : i + 4]):
-                    return False
-        return True
-
-    def is_done(self, fd: int) -> bool:
-        """Whether the file has the new state, with or without bytes behind its end."""
-        return os.fstat(fd).st_size >= self.new_size and all(
-            _read(fd, start, len(data)) == data for start, data in self.runs
-        )
-
-    def apply(self, fd: int) -> None:
-        """Bring the file into the new state, durably."""
-        for start, data in self.runs:
-            write_at(fd, data, start)
-        if os.fstat(fd).st_size != self.new_size:
-            os.ftruncate(fd, self.new_size)
-        datasync(fd)
-
-    def encode(self) -> bytes:
-        sizes = self.old_size, self.held_size, self.new_size
-        parts = [_BODY.pack(*sizes, len(self.runs))]
-        parts += [_RUN.pack(start, len(data)) for start, data in self.runs]
-        for (_, data), sums in zip(self.runs, self.old_sums, strict=True):
-            parts += [sums, data]
-        return b"".join(parts)
-
-    @classmethod
-    def decode(cls, body: bytes) -> Change:
-        old_size, held_size, new_size, count = _BODY.unpack_from(body)
-        table = [_RUN.unpack_from(body, _BODY.size + i * _RUN.size) for i in range(count)]
-        at = _BODY.size + count * _RUN.size
-        runs, old_sums = [], []
-        for start, length in table:
-            n_sums = 4 * -(-length // _SECTOR)
-            old_sums.append(body[at : at + n_sums])
-            runs.append((start, body[at + n_sums : at + n_sums + length]))
-            at += n_sums + length
-        return cls(old_size, held_size, new_size, runs, old_sums)
 
 
 class RedoFile:
@@ -355,11 +256,11 @@ def left_behind(path: str) -> bool:
 
 
 def _load(fd: int, path: str) -> Change | None:
-    header = _read(fd, _HEADER_AT, _HEADER.size)
+    header = read_padded(fd, _HEADER_AT, _HEADER.size)
     magic, version, checksum, length = _HEADER.unpack(header)
     if magic != _MAGIC or _BODY_AT + length > os.fstat(fd).st_size:
         return None
-    body = _read(fd, _BODY_AT, length)
+    body = read_padded(fd, _BODY_AT, length)
     if crc32c(body) != checksum:
         return None
     if version != _VERSION:
@@ -371,44 +272,8 @@ def _load(fd: int, path: str) -> Change | None:
     return Change.decode(body)
 
 
-def _read(fd: int, offset: int, length: int) -> bytes:
-    """Read bytes; those behind the end of the file are zero."""
-    data = bytearray(length)
-    read_into(fd, memoryview(data), offset)
-    return bytes(data)
-
-
-def _neighbours(pages: dict[int, bytearray]) -> Iterator[tuple[int, list[bytearray]]]:
-    """Join pages that follow each other; gives the number of the first, and the pages."""
-    joined: list[bytearray] = []
-    first = 0
-    for number in sorted(pages):
-        if joined and number != first + len(joined):
-            yield first, joined
-            joined = []
-        if not joined:
-            first = number
-        joined.append(pages[number])
-    if joined:
-        yield first, joined
-
-
-def _differing(old: bytes, new: bytes, with_first: bool) -> Iterator[tuple[int, int]]:
-    """Find the pages in which two contents differ, neighbours joined; the first one if asked."""
-    begin = None
-    for low in range(0, len(new), PAGE):
-        same = old[low : low + PAGE] == new[low : low + PAGE] and not (with_first and low == 0)
-        if not same and begin is None:
-            begin = low
-        elif same and begin is not None:
-            yield begin, low
-            begin = None
-    if begin is not None:
-        yield begin, len(new)
-
-
 def _holder(fd: int) -> str:
-    data = _read(fd, _HOLDER_AT, _HEADER_AT)
+    data = read_padded(fd, _HOLDER_AT, _HEADER_AT)
     pid, length = _HOLDER.unpack_from(data)
     if pid == 0:
         return "another process"

@@ -16,12 +16,13 @@ import h5py
 from h5py._objects import phil
 
 from .capture import CapturedFile
+from .change import Change
 from .errors import explained, is_lock_error, locked, naming
 from .fileio import datasync, open_binary, reserve, sync_directory
 from .healing import heal
 from .journal import JournalOptions, Journals, journal_path
 from .locks import pauses, try_lock, unlock
-from .redo import Change, RedoFile, change_to_see, left_behind
+from .redo import RedoFile, change_to_see, left_behind
 
 if TYPE_CHECKING:
     from drawstore._core import Journal
