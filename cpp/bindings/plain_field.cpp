@@ -3,6 +3,34 @@
 #include <cstring>
 
 namespace drawstore::bindings {
+namespace {
+
+// The first n bytes and the last n, which may be some of the same.
+template <std::size_t n>
+void copy_ends(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+    std::byte ends[2 * n];
+    std::memcpy(ends, from, n);
+    std::memcpy(ends + n, from + bytes - n, n);
+    std::memcpy(to, ends, n);
+    std::memcpy(to + bytes - n, ends + n, n);
+}
+
+// memcpy, without a call where the value is small.
+void copy_value(std::byte* to, const std::byte* from, std::size_t bytes) noexcept {
+    if (bytes > 64 || bytes < 4) {
+        std::memcpy(to, from, bytes);
+    } else if (bytes > 32) {
+        copy_ends<32>(to, from, bytes);
+    } else if (bytes > 16) {
+        copy_ends<16>(to, from, bytes);
+    } else if (bytes > 8) {
+        copy_ends<8>(to, from, bytes);
+    } else {
+        copy_ends<4>(to, from, bytes);
+    }
+}
+
+}  // namespace
 
 PlainField::PlainField(const Column& column)
     : dtype_(reinterpret_cast<PyArray_Descr*>(column.dtype().ptr())),
@@ -25,16 +53,7 @@ bool PlainField::store_array(PyObject* value, std::byte* target) const noexcept 
     if (PyArray_DESCR(array) != dtype_ && !PyArray_EquivTypes(PyArray_DESCR(array), dtype_)) {
         return false;
     }
-    switch (bytes_) {
-        case 4:
-            std::memcpy(target, PyArray_DATA(array), 4);
-            break;
-        case 8:
-            std::memcpy(target, PyArray_DATA(array), 8);
-            break;
-        default:
-            std::memcpy(target, PyArray_DATA(array), bytes_);
-    }
+    copy_value(target, static_cast<const std::byte*>(PyArray_DATA(array)), bytes_);
     return true;
 }
 

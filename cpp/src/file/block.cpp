@@ -17,7 +17,13 @@ constexpr std::string_view magic = "drawblck";
 constexpr std::size_t sum_bytes = sizeof(std::uint32_t);
 constexpr std::size_t large = 2048;      // pieces that are written from where they are
 constexpr std::uint64_t tile_rows = 64;  // whose lines stay in the nearest cache meanwhile
+constexpr std::uint64_t part_bytes = std::uint64_t{128}
+                                     << 10;  // of a block, where columns allow it
 constexpr std::uint64_t kept_bytes = std::uint64_t{8} << 20;
+
+bool is_large(const Rows::Column& column) noexcept {
+    return !column.ragged && column.bytes >= large;
+}
 
 }  // namespace
 
@@ -82,68 +88,89 @@ void BlockWriter::write_head(const BlockLayout& layout, std::uint64_t first_row,
     store(at, crc32c({head, at}, seed_));
 }
 
+// A part goes to the file before the next one is made: so the memory stays in the cache, which a
+// whole block would drive the records out of.
 std::uint64_t BlockWriter::write_records(File& file, std::uint64_t offset, std::uint64_t first_row,
-                                         const RecordLayout& records,
-                                         std::span<const std::byte* const> rows) {
-    const std::uint64_t n = rows.size();
+                                         const RecordLayout& records, Records rows) {
     for (const std::size_t c : ragged_) {
         item_bytes_[c] = 0;
         for (const std::byte* const row : rows) item_bytes_[c] += records.item(row, c).size();
     }
-    const BlockLayout layout(columns_, n, item_bytes_);
-    std::byte* const memory = resize(layout.bytes());
-    const auto is_large = [](const Rows::Column& column) {
-        return !column.ragged && column.bytes >= large;
+    const BlockLayout layout(columns_, rows.size(), item_bytes_);
+    const auto begin_of = [&](std::size_t column) {
+        return column < columns_.size() ? layout.offset(column) : layout.bytes();
     };
+    for (Part part; part.begin < layout.bytes(); part = {part.last, part.last, part.end, 0}) {
+        do {
+            part.last = std::min(part.last + 1, columns_.size());
+            part.end = begin_of(part.last);
+        } while (part.last < columns_.size() && begin_of(part.last + 1) - part.begin <= part_bytes);
+        resize(part.end - part.begin);
+        if (part.begin == 0) write_head(layout, first_row, rows.size());
+        gather_rigid(part, layout, records, rows);
+        for (const std::size_t c : ragged_) {
+            if (c >= part.first && c < part.last) gather_items(c, part, layout, records, rows);
+        }
+        seal(part, layout, records, rows);
+        file.write(offset + part.begin, pieces_);
+    }
+    return layout.bytes();
+}
 
-    for (std::uint64_t i = 0; i < n; i += tile_rows) {
-        const std::uint64_t in_tile = std::min(tile_rows, n - i);
-        for (std::size_t c = 0; c < columns_.size(); ++c) {
-            const Rows::Column& column = columns_[c];
-            if (column.ragged || is_large(column)) continue;
-            gather(memory + layout.offset(c) + i * column.bytes, rows.data() + i, records.offset(c),
-                   in_tile, column.bytes);
+void BlockWriter::gather_rigid(const Part& part, const BlockLayout& layout,
+                               const RecordLayout& records, Records rows) {
+    for (std::uint64_t i = 0; i < rows.size(); i += tile_rows) {
+        const std::uint64_t in_tile = std::min(tile_rows, rows.size() - i);
+        for (std::size_t c = part.first; c < part.last; ++c) {
+            if (columns_[c].ragged || is_large(columns_[c])) continue;
+            std::byte* const values = memory_.get() + (layout.offset(c) - part.begin);
+            gather(values + i * columns_[c].bytes, rows.data() + i, records.offset(c), in_tile,
+                   columns_[c].bytes);
         }
     }
-    for (const std::size_t c : ragged_) {
-        std::byte* const offsets = memory + layout.offset(c);
-        std::byte* const items = offsets + (n + 1) * 8;
-        std::uint64_t end = 0;
-        for (std::uint64_t i = 0; i < n; ++i) {
-            const auto item = records.item(rows[i], c);
-            store(offsets + i * 8, end);
-            if (!item.empty()) std::memcpy(items + end, item.data(), item.size());
-            end += item.size();
-        }
-        store(offsets + n * 8, end);
-    }
+}
 
-    write_head(layout, first_row, n);
+void BlockWriter::gather_items(std::size_t c, const Part& part, const BlockLayout& layout,
+                               const RecordLayout& records, Records rows) {
+    std::byte* const offsets = memory_.get() + (layout.offset(c) - part.begin);
+    std::byte* const items = offsets + (rows.size() + 1) * 8;
+    std::uint64_t end = 0;
+    for (std::uint64_t i = 0; i < rows.size(); ++i) {
+        const auto item = records.item(rows[i], c);
+        store(offsets + i * 8, end);
+        if (!item.empty()) std::memcpy(items + end, item.data(), item.size());
+        end += item.size();
+    }
+    store(offsets + rows.size() * 8, end);
+}
+
+// Checksums, zeros in the gaps, and what is to be written: the memory, but for large values.
+void BlockWriter::seal(const Part& part, const BlockLayout& layout, const RecordLayout& records,
+                       Records rows) {
+    std::byte* const memory = memory_.get();
     pieces_.clear();
-    std::uint64_t written = 0;  // of the block, by the pieces so far
-    std::uint64_t end = BlockLayout::head_bytes(ragged_.size());
-    for (std::size_t c = 0; c < columns_.size(); ++c) {
+    std::uint64_t written = part.begin;  // by the pieces so far
+    std::uint64_t end = part.begin == 0 ? BlockLayout::head_bytes(ragged_.size()) : part.begin;
+    for (std::size_t c = part.first; c < part.last; ++c) {
         const std::uint64_t at = layout.offset(c);
-        std::memset(memory + end, 0, at - end);
+        std::memset(memory + (end - part.begin), 0, at - end);
         end = at + layout.column_bytes(c);
         std::uint32_t sum = 0;
         if (is_large(columns_[c])) {
-            pieces_.emplace_back(memory + written, at - written);
+            pieces_.emplace_back(memory + (written - part.begin), at - written);
             for (const std::byte* const row : rows) {
                 pieces_.emplace_back(row + records.offset(c), columns_[c].bytes);
                 sum = crc32c(pieces_.back(), sum);
             }
             written = end;
         } else {
-            sum = crc32c({memory + at, layout.column_bytes(c)});
+            sum = crc32c({memory + (at - part.begin), layout.column_bytes(c)});
         }
-        store(memory + end, sum);
+        store(memory + (end - part.begin), sum);
         end += sum_bytes;
     }
-    std::memset(memory + end, 0, layout.bytes() - end);
-    pieces_.emplace_back(memory + written, layout.bytes() - written);
-    file.write(offset, pieces_);
-    return layout.bytes();
+    std::memset(memory + (end - part.begin), 0, part.end - end);
+    pieces_.emplace_back(memory + (written - part.begin), part.end - written);
 }
 
 std::span<std::byte* const> BlockWriter::room(std::uint64_t n_rows,

@@ -72,7 +72,23 @@ class BlockWriter {
     void trim() noexcept;
 
   private:
+    using Records = std::span<const std::byte* const>;
+
+    // Columns from `first` to before `last`, and their bytes from the block's beginning.
+    struct Part {
+        std::size_t first = 0;
+        std::size_t last = 0;
+        std::uint64_t begin = 0;
+        std::uint64_t end = 0;
+    };
+
     std::byte* resize(std::uint64_t bytes);
+    void gather_rigid(const Part& part, const BlockLayout& layout, const RecordLayout& records,
+                      Records rows);
+    void gather_items(std::size_t column, const Part& part, const BlockLayout& layout,
+                      const RecordLayout& records, Records rows);
+    void seal(const Part& part, const BlockLayout& layout, const RecordLayout& records,
+              Records rows);
     void write_head(const BlockLayout& layout, std::uint64_t first_row, std::uint64_t n_rows);
 
     const std::vector<Rows::Column> columns_;

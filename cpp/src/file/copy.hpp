@@ -38,10 +38,12 @@ void with_constant_size(std::size_t bytes, Copy&& copy) {
     }
 }
 
+// Values are captured by value: as references they would be loaded anew after each byte stored.
+
 // n pieces of `bytes` bytes at from, from + stride, ... one behind the other.
 inline void gather(std::byte* to, const std::byte* from, std::size_t stride, std::uint64_t n,
                    std::size_t bytes) {
-    with_constant_size(bytes, [&](auto size) {
+    with_constant_size(bytes, [=](auto size) {
         for (std::uint64_t i = 0; i < n; ++i) {
             std::memcpy(to + i * size(), from + i * stride, size());
         }
@@ -51,7 +53,7 @@ inline void gather(std::byte* to, const std::byte* from, std::size_t stride, std
 // The same, where each piece is at an offset from an address of its own.
 inline void gather(std::byte* to, const std::byte* const* from, std::size_t offset, std::uint64_t n,
                    std::size_t bytes) {
-    with_constant_size(bytes, [&](auto size) {
+    with_constant_size(bytes, [=](auto size) {
         for (std::uint64_t i = 0; i < n; ++i) {
             std::memcpy(to + i * size(), from[i] + offset, size());
         }
