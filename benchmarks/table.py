@@ -120,15 +120,19 @@ class Table:
             )
         )
 
-    def slower(self, work: str, against: str, paired: Paired, peer: str, at_most: float) -> None:
+    def slower(
+        self, work: str, against: str, paired: Paired, peer: str, at_most: float | None
+    ) -> None:
         """Add how many times as long as its peer drawstore took, where it does more than that."""
         self.rows.append(
             Row(
                 work,
                 against,
                 paired.ratio("drawstore", to=peer),
-                bar=Bar("at most", at_most),
-                memcpy=paired.ratio("drawstore", to="memcpy").median,
+                bar=None if at_most is None else Bar("at most", at_most),
+                memcpy=paired.ratio("drawstore", to="memcpy").median
+                if "memcpy" in paired.seconds
+                else None,
                 remark=f"{_time(paired.median('drawstore'))} against {_time(paired.median(peer))}",
             )
         )

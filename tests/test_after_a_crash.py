@@ -39,7 +39,7 @@ save(20, 50)
 if where == "in a change":
     def half(change, fd):
         start, data = change.runs[0]
-        redo.write_at(fd, data[: len(data) // 2], start)
+        redo.write_pieces(fd, [(start, data[: len(data) // 2])])
         os.kill(os.getpid(), signal.SIGKILL)
 
     redo.Change.apply = half

@@ -58,6 +58,9 @@ def test_a_write_that_fails_is_kept_and_ends_the_writing(tmp_path):
     captured = CapturedFile(fd)
     captured.seek(PAGE)
     assert captured.write(b"new") == 3
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        captured.write_behind()
+    assert captured.write(bytes(5 * 2**20)) == 5 * 2**20  # more than waits in memory
     assert isinstance(captured.take_error(), OSError)
     assert captured.take_error() is None
     captured.seek(0)

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from drawstore.hdf5 import capture, redo
+from drawstore.hdf5 import capture, change, redo
 from drawstore.hdf5.locks import try_lock
 from drawstore.hdf5.redo import RedoFile, left_behind, redo_path
 from drawstore.hdf5.store_file import store_file
@@ -60,20 +60,22 @@ class Recorder:
     def __init__(self, path, monkeypatch):
         self._path = path
         self.moments = []
-        self._write_at = capture.write_at
-        for module in (capture, redo):
-            monkeypatch.setattr(module, "write_at", self.write_at)
+        self._write_pieces = capture.write_pieces
+        for module in (capture, change, redo):
+            monkeypatch.setattr(module, "write_pieces", self.write_pieces)
 
     def look(self):
         self.moments.append(read_files(self._path))
 
-    def write_at(self, fd, data, offset):
-        self.look()
-        half = len(data) // 1024 * 512
-        self._write_at(fd, memoryview(data)[:half], offset)
-        self.look()
-        self._write_at(fd, memoryview(data)[half:], offset + half)
-        self.look()
+    def write_pieces(self, fd, pieces, sync=False):
+        for offset, data in pieces:
+            self.look()
+            half = len(data) // 1024 * 512
+            self._write_pieces(fd, [(offset, memoryview(data)[:half])])
+            self.look()
+            self._write_pieces(fd, [(offset + half, memoryview(data)[half:])])
+            self.look()
+        self._write_pieces(fd, [], sync)
 
 
 @pytest.fixture
@@ -283,8 +285,7 @@ def test_an_interrupted_process_finishes_its_change_itself(path, monkeypatch, at
 
     def stop(self, fd):
         if at == "half-way":
-            start, data = self.runs[0]
-            capture.write_at(fd, data, start)
+            capture.write_pieces(fd, self.runs[:1])
         raise KeyboardInterrupt
 
     file = store_file(path)

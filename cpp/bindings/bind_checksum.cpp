@@ -7,15 +7,6 @@
 namespace drawstore::bindings {
 namespace {
 
-// The bytes behind a buffer, which must outlive the view. Throws ValueError for one with gaps.
-std::span<const std::byte> bytes_of(const py::buffer_info& info) {
-    if (PyBuffer_IsContiguous(info.view(), 'C') == 0) {
-        throw ValueError("a checksum needs contiguous bytes");
-    }
-    return {static_cast<const std::byte*>(info.ptr),
-            static_cast<std::size_t>(info.size * info.itemsize)};
-}
-
 py::bytes sector_sums(const py::buffer& data, std::size_t sector) {
     if (sector == 0) throw ValueError("a sector has at least one byte");
     const py::buffer_info info = data.request();
@@ -30,6 +21,14 @@ py::bytes sector_sums(const py::buffer& data, std::size_t sector) {
 }
 
 }  // namespace
+
+std::span<const std::byte> bytes_of(const py::buffer_info& info) {
+    if (PyBuffer_IsContiguous(info.view(), 'C') == 0) {
+        throw ValueError("expected contiguous bytes, got a buffer with gaps");
+    }
+    return {static_cast<const std::byte*>(info.ptr),
+            static_cast<std::size_t>(info.size * info.itemsize)};
+}
 
 void bind_checksum(py::module_& m) {
     m.def(

@@ -19,8 +19,9 @@ void set_python_error(std::exception_ptr error) {
     } catch (const NameError& e) {
         PyErr_SetString(PyExc_KeyError, e.what());
     } catch (const SystemError& e) {
+        const auto make = py::reinterpret_borrow<py::object>(PyExc_OSError);
         const py::object os_error =
-            py::reinterpret_borrow<py::object>(PyExc_OSError)(e.code(), e.what(), e.path());
+            e.path().empty() ? make(e.code(), e.what()) : make(e.code(), e.what(), e.path());
         PyErr_SetObject(reinterpret_cast<PyObject*>(Py_TYPE(os_error.ptr())), os_error.ptr());
     } catch (const MemoryError& e) {
         PyErr_SetString(PyExc_MemoryError, e.what());

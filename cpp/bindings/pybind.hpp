@@ -5,7 +5,9 @@
 #include <pybind11/pybind11.h>
 #include <pybind11/stl.h>
 
+#include <cstddef>
 #include <exception>
+#include <span>
 
 namespace py = pybind11;
 
@@ -16,6 +18,7 @@ void bind_autocorr(py::module_& m);
 void bind_chain(py::module_& m);
 void bind_chain_buffer(py::module_& m);
 void bind_checksum(py::module_& m);
+void bind_file_io(py::module_& m);
 void bind_journal(py::module_& m);
 void bind_run(py::module_& m);
 void bind_step_recorder(py::module_& m);
@@ -47,6 +50,9 @@ inline py::metaclass plain_metaclass() {
 // For a property "initialized", which emcee asks for first of what it is given as a backend: throws
 // an AttributeError that says which classes are backends.
 py::object not_a_backend(const py::object& self);
+
+// The bytes behind a buffer, which must outlive the view. Throws ValueError for one with gaps.
+std::span<const std::byte> bytes_of(const py::buffer_info& info);
 
 // Maps the exceptions of drawstore/error.hpp to Python's. Called once, by the module.
 void register_errors();

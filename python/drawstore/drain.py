@@ -8,9 +8,10 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
+_SWITCH_INTERVAL = 2e-4  # seconds
 _LONGEST_TASK = 60.0  # seconds; it ends as soon as it sees that it is cancelled
 
 __all__ = ["Task", "forget", "register", "schedule"]
@@ -35,6 +36,24 @@ class Task(Protocol):
 
     def finish(self) -> None:
         """Deliver everything, because the process ends."""
+
+
+@contextlib.contextmanager
+def _sharing_evenly() -> Iterator[None]:
+    """Have a thread that computes give the interpreter up sooner than after 5 ms.
+
+    A task gives it up, and waits to get it back, at each of a hundred calls into HDF5 and into the
+    system. A sampler that never rests would make half a second of that, in which what it appends
+    piles up, instead of some milliseconds.
+    """
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(_SWITCH_INTERVAL, before))
+    ours = sys.getswitchinterval()
+    try:
+        yield
+    finally:
+        if sys.getswitchinterval() == ours:  # else somebody else has set it meanwhile
+            sys.setswitchinterval(before)
 
 
 class _Drain:
@@ -94,7 +113,8 @@ class _Drain:
                     self._changed.wait(wait)
                     continue
                 del self._due[task]
-            again = task.drain(lambda: self._parked > 0 or self._ending)
+            with _sharing_evenly():
+                again = task.drain(lambda: self._parked > 0 or self._ending)
             if again is not None:
                 self.schedule(task, again)
 

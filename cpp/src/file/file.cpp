@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "drawstore/error.hpp"
+#include "drawstore/file_io.hpp"
 #include "file/fork.hpp"
 
 namespace drawstore::file {
@@ -64,12 +65,6 @@ namespace {
 
 constexpr mode_t permissions = 0666;  // less the umask
 
-// Bytes of one call. The kernel puts the bytes of a call into a run of pages as long as they are, and
-// runs of more than this are not those that were just given back and are still in the caches; where a
-// host lends memory to its guests, it even has to be got from there: 144 MB then took 140 to 540 ms,
-// instead of 50 to 70.
-constexpr std::size_t written_at_once = std::size_t{32} << 10;
-
 int open_file(const std::filesystem::path& path, int flags) {
     int handle = -1;
     do {
@@ -113,16 +108,12 @@ std::uint64_t File::size() const {
 }
 
 std::size_t File::read(std::uint64_t offset, std::span<std::byte> into) const {
-    std::size_t done = 0;
-    while (done < into.size()) {
-        const ssize_t n = pread(handle_, into.data() + done, into.size() - done,
-                                static_cast<off_t>(offset + done));
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) fail("cannot read the file");
-        if (n == 0) break;
-        done += static_cast<std::size_t>(n);
+    try {
+        return read_at(handle_, offset, into);
+    } catch (const SystemError& error) {
+        errno = error.code();
+        fail("cannot read the file");
     }
-    return done;
 }
 
 void File::write(std::uint64_t offset, std::span<const Piece> pieces) {
@@ -179,13 +170,12 @@ void File::expect_scattered_reads() const noexcept {
 void File::sync() {
     about_to_change();
     if (around_sync) around_sync(false);
-#ifdef __APPLE__
-    if (fcntl(handle_, F_FULLFSYNC) != 0 && fsync(handle_) != 0) {
+    try {
+        sync_contents(handle_);
+    } catch (const SystemError& error) {
+        errno = error.code();
         fail("cannot make the file durable");
     }
-#else
-    if (fdatasync(handle_) != 0) fail("cannot make the file durable");
-#endif
     if (around_sync) around_sync(true);
 }
 

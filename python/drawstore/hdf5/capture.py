@@ -7,18 +7,53 @@ import os
 from collections.abc import Iterable
 from typing import Any
 
-from .fileio import read_into, write_at
+from drawstore._core import read_into, write_pieces
 
-__all__ = ["PAGE", "CapturedFile"]
+__all__ = ["PAGE", "CapturedFile", "Stage"]
 
 PAGE = 4096
+_STAGE_BYTES = 4 * 2**20
+
+
+class Stage:
+    """Pieces on their way to a file, in memory that is used again: fresh memory costs more.
+
+    Attributes
+    ----------
+    pieces : list of (int, memoryview)
+        Offset and contents, in order.
+    """
+
+    def __init__(self) -> None:
+        self.pieces: list[tuple[int, memoryview]] = []
+        self._memory: memoryview | None = None
+        self._used = 0
+
+    def add(self, offset: int, data: memoryview) -> bool:
+        """Copy a piece, if there is room for it."""
+        if self._used + len(data) > _STAGE_BYTES:
+            return False
+        if self._memory is None:
+            self._memory = memoryview(bytearray(_STAGE_BYTES))
+        piece = self._memory[self._used : self._used + len(data)]
+        piece[:] = data
+        self._used += len(data)
+        self.pieces.append((offset, piece))
+        return True
+
+    def clear(self) -> None:
+        """Forget the pieces."""
+        self.pieces.clear()
+        self._used = 0
 
 
 class CapturedFile(io.RawIOBase):
     """A view of a file in which the pages that are written to stay in memory.
 
-    Pages behind the end of the file go to the disk at once: nothing in the file refers to them
-    yet, so a reader does not see them, and whoever dies in between has changed nothing.
+    Pages behind the end of the file go to the disk: nothing in the file refers to them yet, so a
+    reader does not see them, and whoever dies in between has changed nothing. Some of them wait in
+    memory, to be written at once: each time the file is written, another thread gets the
+    interpreter, and a thread that computes keeps it for 5 ms.
 
     Parameters
     ----------
@@ -26,6 +61,8 @@ class CapturedFile(io.RawIOBase):
         The file, open; the caller keeps it, and nobody else writes to it.
     name : str
         Of the file, for messages.
+    stage : Stage, optional
+        Memory of an earlier one, which is done with it.
 
     Attributes
     ----------
@@ -37,7 +74,7 @@ class CapturedFile(io.RawIOBase):
         Whether pages behind the old end were written.
     """
 
-    def __init__(self, fd: int, name: str = "") -> None:
+    def __init__(self, fd: int, name: str = "", stage: Stage | None = None) -> None:
         self._fd = fd
         self._name = name
         self._position = 0
@@ -46,6 +83,8 @@ class CapturedFile(io.RawIOBase):
         self.old_size = self.size = os.fstat(fd).st_size
         self.pages: dict[int, bytearray] = {}
         self.wrote_behind = False
+        self._stage = Stage() if stage is None else stage
+        self._stage.clear()
         self._error: BaseException | None = None
         # The first page that does not overlap the old file. In an empty one, all pages wait.
         self._behind = -(-self.old_size // PAGE) if self.old_size else 1 << 62
@@ -73,6 +112,12 @@ class CapturedFile(io.RawIOBase):
                 self.pages[(start + i) // PAGE] = page
         self._behind = 1 << 62  # a page may be anywhere
         self.size = size
+
+    def write_behind(self) -> None:
+        """Write what waits behind the old end to the disk."""
+        if self._stage.pieces:
+            write_pieces(self._fd, self._stage.pieces)
+            self._stage.clear()
 
     def abort(self) -> None:
         """Ignore what is still written: the changes are given up."""
@@ -136,6 +181,8 @@ class CapturedFile(io.RawIOBase):
         return len(source)
 
     def _read(self, target: memoryview, offset: int) -> None:
+        if offset + len(target) > self.old_size:
+            self.write_behind()
         done = read_into(self._fd, target, offset)
         target[done:] = bytes(len(target) - done)
         end = offset + len(target)
@@ -165,7 +212,10 @@ class CapturedFile(io.RawIOBase):
             done += n
         if done < len(source):
             self.wrote_behind = True
-            write_at(self._fd, source[done:], offset + done)
+            if not self._stage.add(offset + done, source[done:]):
+                self.write_behind()
+                if not self._stage.add(offset + done, source[done:]):
+                    write_pieces(self._fd, [(offset + done, source[done:])])
 
     def _page(self, number: int) -> bytearray:
         page = self.pages.get(number)

@@ -7,10 +7,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from drawstore._core import sector_sums
+from drawstore._core import sector_sums, write_pieces
 
 from .capture import PAGE, CapturedFile
-from .fileio import datasync, read_padded, write_at
+from .fileio import datasync, read_padded
 
 __all__ = ["Change"]
 
@@ -85,11 +85,11 @@ class Change:
 
     def apply(self, fd: int) -> None:
         """Bring the file into the new state, durably."""
-        for start, data in self.runs:
-            write_at(fd, data, start)
-        if os.fstat(fd).st_size != self.new_size:
+        is_longer = os.fstat(fd).st_size > self.new_size
+        write_pieces(fd, self.runs, sync=not is_longer)
+        if is_longer or os.fstat(fd).st_size != self.new_size:
             os.ftruncate(fd, self.new_size)
-        datasync(fd)
+            datasync(fd)
 
     def encode(self) -> bytes:
         sizes = self.old_size, self.held_size, self.new_size

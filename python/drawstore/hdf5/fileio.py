@@ -1,17 +1,17 @@
-"""Reading and writing at offsets, and making it durable, on every system."""
+"""Opening files, making room in them and making them durable, on every system."""
 
 from __future__ import annotations
 
 import os
 
+from drawstore._core import read_into, write_pieces
+
 __all__ = [
     "datasync",
     "open_binary",
-    "read_into",
     "read_padded",
     "reserve",
     "sync_directory",
-    "write_at",
 ]
 
 _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
@@ -22,40 +22,11 @@ def open_binary(path: str, flags: int, mode: int = 0o666) -> int:
     return os.open(path, flags | _FLAGS, mode)
 
 
-def read_into(fd: int, target: memoryview, offset: int) -> int:
-    """Fill ``target`` from ``offset`` on; returns the bytes there were."""
-    done = 0
-    while done < len(target):
-        if hasattr(os, "preadv"):
-            n = os.preadv(fd, [target[done:]], offset + done)
-        else:  # pragma: no cover - Windows
-            os.lseek(fd, offset + done, os.SEEK_SET)
-            data = os.read(fd, len(target) - done)
-            n = len(data)
-            target[done : done + n] = data
-        if n == 0:
-            break
-        done += n
-    return done
-
-
 def read_padded(fd: int, offset: int, length: int) -> bytes:
     """Read bytes; those behind the end of the file are zero."""
     data = bytearray(length)
-    read_into(fd, memoryview(data), offset)
+    read_into(fd, data, offset)
     return bytes(data)
-
-
-def write_at(fd: int, data: memoryview | bytes | bytearray, offset: int) -> None:
-    """Write all of ``data`` at ``offset``."""
-    view = memoryview(data)
-    done = 0
-    while done < len(view):
-        if hasattr(os, "pwrite"):
-            done += os.pwrite(fd, view[done:], offset + done)
-        else:  # pragma: no cover - Windows
-            os.lseek(fd, offset + done, os.SEEK_SET)
-            done += os.write(fd, view[done:])
 
 
 def reserve(fd: int, start: int, stop: int) -> None:
@@ -71,7 +42,7 @@ def reserve(fd: int, start: int, stop: int) -> None:
 
 def datasync(fd: int) -> None:
     """Return when the contents of a file survive a loss of power."""
-    getattr(os, "fdatasync", os.fsync)(fd)
+    write_pieces(fd, (), sync=True)
 
 
 def sync_directory(path: str) -> None:

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import h5py
 
-from drawstore._core import JournalScan
+from drawstore._core import JournalScan, read_into
 from drawstore.backends.core import core_meta
 
 from .binding import Binding
 from .errors import locked
-from .fileio import read_into
 from .journal import GapError, UnfitError, first_missing, lock_journal
 from .journaled import Journaled, find_journaled
 from .locks import unlock
@@ -95,7 +94,7 @@ def explain(file: StoreFile, path: str) -> list[str]:
 def _was_begun(fd: int) -> bool:
     """Whether there may be rows: they come after the header."""
     header = bytearray(_HEADER_BYTES)
-    read_into(fd, memoryview(header), 0)
+    read_into(fd, header, 0)
     return any(header)
 
 

@@ -18,10 +18,10 @@ import socket
 import struct
 import warnings
 
-from drawstore._core import crc32c
+from drawstore._core import crc32c, write_pieces
 
 from .change import Change
-from .fileio import datasync, open_binary, read_padded, sync_directory, write_at
+from .fileio import open_binary, read_padded, sync_directory
 from .locks import pauses, try_lock, unlock
 
 __all__ = ["RedoFile", "change_to_see", "left_behind", "redo_path"]
@@ -79,7 +79,7 @@ class RedoFile:
             )
         self.pending = True  # until `heal` has looked
         host = socket.gethostname().encode()[:256]
-        write_at(fd, _HOLDER.pack(os.getpid(), len(host)) + host, _HOLDER_AT)
+        write_pieces(fd, [(_HOLDER_AT, _HOLDER.pack(os.getpid(), len(host)) + host)])
 
     def _open(self) -> int:
         try:
@@ -175,8 +175,8 @@ class RedoFile:
         header = _HEADER.pack(_MAGIC, _VERSION, crc32c(body), len(body))
         self.pending = True
         try:
-            write_at(self._fd, header.ljust(_BODY_AT - _HEADER_AT, b"\0") + body, _HEADER_AT)
-            datasync(self._fd)
+            head = header.ljust(_BODY_AT - _HEADER_AT, b"\0")
+            write_pieces(self._fd, [(_HEADER_AT, head), (_BODY_AT, body)], sync=True)
         except OSError:
             os.ftruncate(self._fd, _HEADER_AT)  # gives the space back as well
             self.pending = False
@@ -186,7 +186,7 @@ class RedoFile:
 
     def clear(self) -> None:
         """Forget the change that was written down."""
-        write_at(self._fd, bytes(_HEADER.size), _HEADER_AT)
+        write_pieces(self._fd, [(_HEADER_AT, bytes(_HEADER.size))])
         self.pending = False
 
     def release(self) -> None:

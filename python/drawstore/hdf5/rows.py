@@ -234,18 +234,16 @@ class _RawChunks:
         info = self._id.get_chunk_info_by_coord(corner)
         if info.byte_offset is None or info.filter_mask or info.size != stored:
             return None
-        if not self._buffer:
-            self._buffer = bytearray(stored)
+        chunk = self._memory()
         self._id.read_direct_chunk(corner, out=self._buffer)
         data = memoryview(self._buffer)
         if self._checked and fletcher32(data[:-4]) != int.from_bytes(data[-4:], "little"):
             return None
-        shape = (*self._chunks, *self._dtype.shape)
-        return np.ndarray(shape, dtype=self._dtype.base, buffer=self._buffer)
+        return chunk
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Write the chunks that begin at row ``start``; rows that are missing are zero."""
-        rows = rows.astype(self._dtype.base, copy=False)
+        chunk = self._memory()
         extents = [range(0, n, c) for n, c in zip(self._shape[1:], self._chunks[1:], strict=True)]
         for corner in itertools.product(*extents):
             part = rows[
@@ -254,12 +252,17 @@ class _RawChunks:
                     *(slice(o, o + c) for o, c in zip(corner, self._chunks[1:], strict=True)),
                 )
             ]
-            full = (*self._chunks, *part.shape[len(self._chunks) :])
-            if part.shape != full:
-                padded = np.zeros(full, dtype=part.dtype)
-                padded[tuple(slice(n) for n in part.shape)] = part
-                part = padded
-            data = np.ascontiguousarray(part).tobytes()
+            if part.shape != chunk.shape:
+                chunk[...] = np.zeros((), dtype=chunk.dtype)
+            chunk[tuple(slice(n) for n in part.shape)] = part
             if self._checked:
-                data += fletcher32(data).to_bytes(4, "little")
-            self._id.write_direct_chunk((start, *corner), data, self._mask)
+                sum_ = fletcher32(memoryview(self._buffer)[:-4])
+                self._buffer[-4:] = sum_.to_bytes(4, "little")
+            self._id.write_direct_chunk((start, *corner), self._buffer, self._mask)
+
+    def _memory(self) -> NDArray[Any]:
+        """Give a chunk whose memory is used again by the next read or write."""
+        if not self._buffer:
+            self._buffer = bytearray(self._bytes + 4 * self._checked)
+        shape = (*self._chunks, *self._dtype.shape)
+        return np.ndarray(shape, dtype=self._dtype.base, buffer=self._buffer)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NoReturn
 import h5py
 from h5py._objects import phil
 
-from .capture import CapturedFile
+from .capture import CapturedFile, Stage
 from .change import Change
 from .errors import explained, is_lock_error, locked, naming
 from .fileio import datasync, open_binary, reserve, sync_directory
@@ -53,6 +53,7 @@ class StoreFile:
         self._redo: RedoFile | None = None
         self._owners = 0
         self._journals = Journals()
+        self._stage = Stage()
         self._opened: weakref.WeakSet[h5py.File] = weakref.WeakSet()
         self._descriptors: set[int] = set()
         self.waits_for_lock = False
@@ -105,6 +106,7 @@ class StoreFile:
                 self._journals.remove()
                 self._redo.release()
                 self._redo = None
+                self._stage = Stage()  # gives its memory back
 
     def journal(self, options: JournalOptions) -> Journal:
         """Give the journal for rows of this file; who calls it has acquired the file."""
@@ -255,9 +257,10 @@ class StoreFile:
         fd: int,
         redo: RedoFile,
     ) -> Change:
-        captured = CapturedFile(fd, self.path)
+        captured = CapturedFile(fd, self.path, self._stage)
         try:
             self._run(change, replaces, captured)
+            captured.write_behind()
             if captured.size > captured.old_size > 0:
                 reserve(fd, captured.old_size, captured.size)
                 captured.wrote_behind = True
