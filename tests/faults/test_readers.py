@@ -9,7 +9,7 @@ from stores import STORES
 
 ROUNDS = 1
 LAYOUT = Rows(3, False)
-STEPS = 2000
+FEW, MANY = 2000, 20_000  # steps of each round; many where more rounds are asked for
 
 READERS = {
     "files-mapped": ("afresh", "held"),
@@ -23,17 +23,19 @@ READERS = {
 
 @pytest.mark.parametrize("name", READERS)
 def test_readers_at_100_hz(nursery, rounds, name):
+    steps = FEW if rounds.n == ROUNDS else MANY
+
     def fault(random, folder):
         path, ledger = str(folder / "store"), Ledger(folder / "ledger")
         STORES[name].create(path, LAYOUT)
-        writer = nursery.start(append_until_asked, name, path, ledger, LAYOUT, STEPS, 0.0002)
+        writer = nursery.start(append_until_asked, name, path, ledger, LAYOUT, steps, 0.0002)
         readers = [
             nursery.start(poll, reader, name, path, ledger, LAYOUT) for reader in READERS[name]
         ]
         writer.finish()
         for reader in readers:
             reader.finish()
-        assert STORES[name].check(path, LAYOUT) == STEPS
+        assert STORES[name].check(path, LAYOUT) == steps
 
     rounds.play(fault)
 

@@ -119,6 +119,7 @@ class Segments {
     using Free = std::vector<std::unique_ptr<Segment>>;
     Free::iterator make(std::uint64_t least, std::uint64_t wanted);
     void make_ready(std::uint64_t bytes);
+    void make_ahead() noexcept;
 
     file::File file_;
     const Id id_;
@@ -138,7 +139,11 @@ class Segments {
     std::vector<std::weak_ptr<Counts>> chains_;
     std::vector<Id> kept_;
 
-    std::optional<file::BackgroundSync> background_;  // it ends first
+    std::atomic<std::uint64_t> ahead_bytes_{0};  // of the segment that is to be made ahead
+
+    // They end first.
+    std::optional<file::BackgroundSync> background_;
+    std::optional<file::BackgroundSync> growth_;
 };
 
 }  // namespace drawstore::journal
