@@ -2,7 +2,9 @@
 // file.
 #pragma once
 
+#include <doctest/doctest.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -10,6 +12,7 @@
 
 #include "drawstore/error.hpp"
 #include "file/file.hpp"
+#include "file_stores.hpp"
 
 namespace faults {
 
@@ -39,5 +42,27 @@ class Shared {
   private:
     T* object_;
 };
+
+// Has children write, each of which dies one change later than the one before, up to one that comes
+// to its end; looks at what each has left. Every change is tried up to `closely`, then each so
+// many.
+template <typename Told, typename Write, typename Check>
+void die_before_changes(int closely, int step, Write&& write, Check&& check) {
+    constexpr int at_its_end = 7;
+    for (int k = 0, status = 0; WEXITSTATUS(status) != at_its_end; k += k < closely ? 1 : step) {
+        const file_stores::Folder folder;
+        const Shared<Told> told;
+        const pid_t child = fork();
+        if (child == 0) {
+            changes_left = k;
+            drawstore::file::before_change = die_after_some_changes;
+            write(folder / "file", told);
+            _exit(at_its_end);
+        }
+        waitpid(child, &status, 0);
+        REQUIRE(WIFEXITED(status));
+        check(folder / "file", told);
+    }
+}
 
 }  // namespace faults

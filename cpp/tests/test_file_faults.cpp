@@ -17,7 +17,6 @@ using drawstore::FileRows;
 using drawstore::Rows;
 using drawstore::TailStore;
 using faults::changes_left;
-using faults::die_after_some_changes;
 using faults::fail_after_some_changes;
 using faults::Shared;
 using namespace file_stores;
@@ -82,22 +81,12 @@ void check_damaged(const fs::path& path, std::uint64_t n, bool write) {
 TEST_CASE("a writer may die before any change of its file") {
     for (const auto where : {TailStore::Mapped, TailStore::Written}) {
         for (const bool ragged : {false, true}) {
-            for (int k = 0;; k += k < 60 ? 1 : 7) {
-                const Folder folder;
-                const Shared<Told> shared;
-                const pid_t child = fork();
-                if (child == 0) {
-                    changes_left = k;
-                    drawstore::file::before_change = die_after_some_changes;
-                    write_some(folder / "chain", ragged, where, shared);
-                    _exit(7);
-                }
-                int status = 0;
-                waitpid(child, &status, 0);
-                REQUIRE(WIFEXITED(status));
-                check_survivor(folder / "chain", shared);
-                if (WEXITSTATUS(status) == 7) break;
-            }
+            faults::die_before_changes<Told>(
+                60, 7,
+                [&](const fs::path& path, const Shared<Told>& shared) {
+                    write_some(path, ragged, where, shared);
+                },
+                check_survivor);
         }
     }
 }

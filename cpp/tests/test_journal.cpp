@@ -18,7 +18,6 @@ using drawstore::Journal;
 using drawstore::JournalScan;
 using drawstore::TailStore;
 using faults::changes_left;
-using faults::die_after_some_changes;
 using faults::fail_after_some_changes;
 using faults::Shared;
 using namespace journals;
@@ -75,22 +74,14 @@ void check_survivor(const fs::path& path, bool ragged, const Shared<Told>& told)
 TEST_CASE("a process may die before any change of its journal") {
     for (const auto where : {TailStore::Mapped, TailStore::Written}) {
         for (const bool ragged : {false, true}) {
-            for (int k = 0;; k += k < 30 ? 1 : 11) {
-                const Folder folder;
-                const Shared<Told> told;
-                const pid_t child = fork();
-                if (child == 0) {
-                    changes_left = k;
-                    drawstore::file::before_change = die_after_some_changes;
-                    write_some(folder / "journal", where, ragged, told, 40);
-                    _exit(7);
-                }
-                int status = 0;
-                waitpid(child, &status, 0);
-                REQUIRE(WIFEXITED(status));
-                check_survivor(folder / "journal", ragged, told);
-                if (WEXITSTATUS(status) == 7) break;
-            }
+            faults::die_before_changes<Told>(
+                30, 11,
+                [&](const fs::path& path, const Shared<Told>& told) {
+                    write_some(path, where, ragged, told, 40);
+                },
+                [&](const fs::path& path, const Shared<Told>& told) {
+                    check_survivor(path, ragged, told);
+                });
         }
     }
 }
