@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <random>
+#include <string_view>
 #include <vector>
 
 #include "drawstore/error.hpp"
@@ -214,6 +215,43 @@ TEST_CASE("flipped bits are noticed, wherever they matter") {
             write_contents(path, bytes);
             check_damaged(path, n, round % 2 == 1);
         }
+    }
+}
+
+TEST_CASE("where the head of a block is damaged, the other blocks are read") {
+    for (const bool ragged : {false, true}) {
+        const Folder folder;
+        const auto rows = FileRows::create(
+            folder / "good", 0, ragged ? ragged_columns() : rigid_columns(), {{}, small_tail});
+        while (rows->size() < 1500) append(*rows, 1);
+        rows->close();
+        const auto good = contents(folder / "good");
+        const std::string_view text(reinterpret_cast<const char*>(good.data()), good.size());
+        int n_heads = 0;
+        for (std::size_t at = 0; (at = text.find("drawblck", at)) != text.npos; at += 4096) {
+            auto bytes = good;
+            bytes[at + 9] ^= std::byte{1};  // in the number of its first row
+            write_contents(folder / "bad", bytes);
+            const auto bad = FileRows::open_to_read(folder / "bad");
+            REQUIRE(bad->size() == rows->size());
+            ++n_heads;
+            if (!ragged) {
+                CHECK(are_right(*bad));
+                continue;
+            }
+            std::uint64_t n_lost = 0;
+            for (std::uint64_t row = 0; row < bad->size(); ++row) {
+                try {
+                    const bool right = are_right(*bad, row, row + 1);
+                    CHECK(right);
+                } catch (const drawstore::DataError&) {
+                    ++n_lost;
+                }
+            }
+            CHECK(n_lost > 0);
+            CHECK(n_lost < bad->size() / 2);
+        }
+        CHECK(n_heads > 3);
     }
 }
 

@@ -114,6 +114,11 @@ class BlockReader {
     };
     Found find(const File& file, std::uint64_t offset, std::uint64_t end) const;
 
+    // The same for a block whose head is damaged, from what comes behind it: rows from `first_row`
+    // on, up to those of the next block whose head is not, or to `end_row`.
+    Found find_around(const File& file, std::uint64_t offset, std::uint64_t end,
+                      std::uint64_t first_row, std::uint64_t end_row) const;
+
     // All of a column, into memory that is kept for the next time. Valid until then.
     std::span<const std::byte> column(const File& file, const BlockRef& block, std::size_t column);
 

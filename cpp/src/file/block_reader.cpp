@@ -49,6 +49,30 @@ BlockReader::Found BlockReader::find(const File& file, std::uint64_t offset,
     return {{offset, head.first_row, head.n_rows}, offset + head.bytes};
 }
 
+BlockReader::Found BlockReader::find_around(const File& file, std::uint64_t offset,
+                                            std::uint64_t end, std::uint64_t first_row,
+                                            std::uint64_t end_row) const {
+    std::uint64_t next = offset + page;
+    for (std::array<std::byte, magic.size()> begin; next < end; next += page) {
+        if (file.read(next, begin) < begin.size()) break;
+        if (std::memcmp(begin.data(), magic.data(), magic.size()) != 0) continue;
+        try {
+            end_row = read_head(file, next, end).first_row;
+            break;
+        } catch (const DataError&) {
+            // It is damaged, too, or no head.
+        }
+    }
+    next = std::min(next, end);
+    const bool is_rigid = ragged_.empty();
+    if (end_row <= first_row ||
+        (is_rigid && BlockLayout(columns_, end_row - first_row, {}).bytes() != next - offset)) {
+        fail_damaged(file, "the block at byte " + std::to_string(offset) +
+                               " does not have the checksum that is written in it");
+    }
+    return {{offset, first_row, end_row - first_row}, next};
+}
+
 const BlockLayout& BlockReader::layout(const File& file, const BlockRef& block) {
     if (!ragged_.empty()) {
         const Head head = read_head(file, block.offset, file.size());

@@ -41,7 +41,15 @@ file::Commit FileRows::find_blocks(const file::Commit& commit, Verify verify) co
     found.blocks_end = blocks_.empty() ? head_.blocks_begin() : commit_.blocks_end;
     try {
         while (found.blocks_end < commit.blocks_end) {
-            const auto [block, next] = reader.find(file_, found.blocks_end, commit.blocks_end);
+            const auto [block, next] = [&] {
+                try {
+                    return reader.find(file_, found.blocks_end, commit.blocks_end);
+                } catch (const DataError&) {
+                    if (verify == Verify::All) throw;
+                    return reader.find_around(file_, found.blocks_end, commit.blocks_end,
+                                              found.block_rows, commit.block_rows);
+                }
+            }();
             if (block.first_row != found.block_rows || next == found.blocks_end) {
                 file::fail_damaged(file_, "its blocks do not follow one another");
             }
