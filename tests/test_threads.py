@@ -116,6 +116,16 @@ def test_a_second_thread_that_saves_gets_an_error_and_the_run_stays_whole(backen
     np.testing.assert_array_equal(backend.accepted, np.full(SHAPE[0], sum(saved)))
 
 
+@pytest.fixture(params=[0.005, 1e-5])
+def turns(request):
+    """Threads take turns so often: with shorter ones, more of what may go wrong does."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(request.param)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("turns")
 def test_flush_and_close_from_other_threads(tmp_path):
     backend = HDFBackend(tmp_path / "a.h5", flush_interval=0.005)
     backend.reset(*SHAPE)
@@ -137,7 +147,8 @@ def test_flush_and_close_from_other_threads(tmp_path):
 
         return call
 
-    assert in_threads(save, deliver(backend.flush), deliver(backend.close)) == [None] * 3
+    others = [deliver(how) for how in (backend.flush, backend.close, backend.close)]
+    assert in_threads(save, *others) == [None] * 4
     backend.close()
     stored = emcee.backends.HDFBackend(tmp_path / "a.h5").get_chain()
     np.testing.assert_array_equal(stored[:, 0, 0], np.arange(600))

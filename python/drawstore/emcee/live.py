@@ -42,7 +42,7 @@ def start_run(path: str, name: str, blobs: NDArray[Any] | None, options: Options
     with _runs_lock:
         file = store_file(path)
         run = _runs.get((file.path, name))
-        if run is not None and not run.finished:
+        if run is not None and not run.is_over():
             try:
                 if fit_blobs(run.blobs, run.iteration, blobs):
                     return run

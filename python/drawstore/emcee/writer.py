@@ -125,6 +125,15 @@ class Run(Delivery):
         self._announced = 0
         self._attempted = binding.rows  # they may be in the file after an attempt that failed
         self._discarded = False
+        self._gone = threading.Event()
+
+    def is_over(self) -> bool:
+        """Whether the next run of the group may begin; waits where this one is just ending."""
+        with self._state:
+            if not self.finished:
+                return False
+        self._gone.wait(_END_WAIT)
+        return True
 
     # What the sampler calls.
 
@@ -297,9 +306,12 @@ class Run(Delivery):
 
     def _let_go(self) -> None:
         drain.forget(self)
-        self._forget(self)
-        self._forget_steps()
-        self.file.release()
+        try:
+            self._forget_steps()
+        finally:
+            self._gone.set()
+            self._forget(self)
+            self.file.release()
 
     def _give_up(self) -> None:
         """Let go of steps that cannot be delivered."""
@@ -310,6 +322,7 @@ class Run(Delivery):
                 self.finished = True
             if self._journal.path is not None:
                 self.file.keep(self._journal)
+                self._gone.set()
                 drain.forget(self)
                 self._forget(self)
                 self.file.release()
