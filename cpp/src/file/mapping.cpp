@@ -63,6 +63,12 @@ void Mapping::prepare(std::byte* begin, std::size_t bytes) noexcept {
 #endif
 }
 
+void Mapping::detach() const noexcept {
+#ifdef __linux__
+    madvise(data_, bytes_, MADV_DONTNEED);  // elsewhere that may lose what was written
+#endif
+}
+
 Mapping::~Mapping() {
     if (data_) munmap(data_, bytes_);
 }
@@ -82,6 +88,7 @@ namespace drawstore::file {
 bool Mapping::is_safe(const File&) noexcept { return false; }
 Mapping Mapping::map(const File&, std::uint64_t, std::size_t) noexcept { return {}; }
 void Mapping::prepare(std::byte*, std::size_t) noexcept {}
+void Mapping::detach() const noexcept {}
 Mapping::~Mapping() = default;
 void Mapping::sync(std::size_t) const {}
 

@@ -32,6 +32,12 @@ class Mapping {
     // costs more than writing them, for the first time and after each sync. Only a hint.
     static void prepare(std::byte* begin, std::size_t bytes) noexcept;
 
+    // Takes the pages out of the memory of the process, all at once; what was written to them stays
+    // with the file, and they come back when they are used. Before a sync of the file, which would
+    // else take them one by one, and stop every other thread for each. Only a hint; any thread may
+    // use the pages meanwhile.
+    void detach() const noexcept;
+
     std::byte* data() const noexcept { return data_; }
     explicit operator bool() const noexcept { return data_ != nullptr; }
 

@@ -41,8 +41,9 @@ std::shared_ptr<std::byte> plain_memory(std::size_t bytes) {
 
 }  // namespace
 
-void Segment::get_memory() {
-    if (memory_) return;
+// The mapping, where there is a new one.
+std::shared_ptr<Mapping> Segment::get_memory() {
+    if (memory_) return nullptr;
     const std::size_t bytes = capacity();
     if (segments_.map_) {
         auto mapping =
@@ -50,10 +51,11 @@ void Segment::get_memory() {
         if (*mapping) {
             memory_ = {mapping, mapping->data()};
             is_mapped_ = true;
-            return;
+            return mapping;
         }
     }
     memory_ = plain_memory(bytes);  // of which a file gets what counts
+    return nullptr;
 }
 
 void Segment::read(std::size_t from, std::span<std::byte> into) const {
@@ -176,7 +178,7 @@ std::unique_ptr<Segment> Segments::take(std::size_t least, std::size_t wanted) {
         best = make(needed, std::max(needed, file::round_up(wanted, file::page)));
     }
     (*best)->forget();
-    (*best)->get_memory();
+    watch((*best)->get_memory());
     std::unique_ptr<Segment> found = std::move(*best);
     free_.erase(best);
     if (growth_ && wanted >= ready_from) {
@@ -199,13 +201,19 @@ void Segments::make_ahead() noexcept {
             segment = std::move(*made);
             free_.erase(made);
         }
-        segment->get_memory();
+        auto mapping = segment->get_memory();
         if (segment->is_mapped_) Mapping::prepare(segment->memory_.get(), segment->capacity());
         const std::lock_guard lock(mutex_);
+        watch(std::move(mapping));
         free_.push_back(std::move(segment));
     } catch (const std::exception&) {
         // Whoever needs it tries again, and is told.
     }
+}
+
+// With the lock held.
+void Segments::watch(std::shared_ptr<Mapping> mapping) {
+    if (mapping) mappings_.push_back(mapping);
 }
 
 // One more segment that is free, of at least so many bytes where the disk does not have `wanted`.
@@ -283,6 +291,19 @@ void Segments::keep(const Id& chain) noexcept {
     }
 }
 
+// Has the mappings stay out of the way of a sync.
+void Segments::detach() {
+    std::vector<std::shared_ptr<Mapping>> all;
+    {
+        const std::lock_guard lock(mutex_);
+        std::erase_if(mappings_, [](const auto& held) { return held.expired(); });
+        for (const auto& held : mappings_) {
+            if (auto mapping = held.lock()) all.push_back(std::move(mapping));
+        }
+    }
+    for (const auto& mapping : all) mapping->detach();
+}
+
 void Segments::sync() {
     check_process();
     const std::lock_guard one_at_a_time(sync_mutex_);
@@ -298,6 +319,7 @@ void Segments::sync() {
         }
     }
     if (file_) {
+        if (map_) detach();
         file_.sync();
         if (!folder_synced_) file::sync_folder(file_.path().parent_path());
         folder_synced_ = true;

@@ -48,7 +48,7 @@ class Segment {
     friend class Segments;
     Segment(Segments& segments, std::uint64_t offset, std::uint64_t bytes)
         : segments_(segments), offset_(offset), bytes_(bytes) {}
-    void get_memory();
+    std::shared_ptr<file::Mapping> get_memory();
     void forget();
     void store_word(std::uint64_t word);
 
@@ -120,6 +120,8 @@ class Segments {
     Free::iterator make(std::uint64_t least, std::uint64_t wanted);
     void make_ready(std::uint64_t bytes);
     void make_ahead() noexcept;
+    void watch(std::shared_ptr<file::Mapping> mapping);
+    void detach();
 
     file::File file_;
     const Id id_;
@@ -136,6 +138,7 @@ class Segments {
     mutable std::mutex mutex_;  // guards what follows
     std::uint64_t end_ = 0;     // of the file, or the bytes in memory
     Free free_;
+    std::vector<std::weak_ptr<file::Mapping>> mappings_;  // of segments, used or free
     std::vector<std::weak_ptr<Counts>> chains_;
     std::vector<Id> kept_;
 
