@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 
 #include "drawstore/checksum.hpp"
 #include "drawstore/error.hpp"
@@ -20,6 +21,25 @@ py::bytes sector_sums(const py::buffer& data, std::size_t sector) {
     return sums;
 }
 
+// Chunks of a dataset as HDF5 has them in a file: bytes, and behind them their checksum.
+py::array_t<std::uint8_t> fletcher_chunks(const py::buffer& head, const py::array& rows,
+                                          std::size_t chunk_bytes) {
+    if (chunk_bytes == 0) throw ValueError("a chunk has at least one byte");
+    if ((rows.flags() & py::array::c_style) == 0) throw ValueError("expected contiguous rows");
+    const py::buffer_info info = head.request();
+    const std::array<std::span<const std::byte>, 2> pieces{
+        bytes_of(info), std::span(static_cast<const std::byte*>(rows.data()),
+                                  static_cast<std::size_t>(rows.nbytes()))};
+    const std::size_t bytes = pieces[0].size() + pieces[1].size();
+    const std::size_t n = bytes / chunk_bytes + (bytes % chunk_bytes != 0);
+    py::array_t<std::uint8_t> chunks({n, chunk_bytes + fletcher32_bytes});
+    const std::span into(reinterpret_cast<std::byte*>(chunks.mutable_data()),
+                         static_cast<std::size_t>(chunks.nbytes()));
+    const py::gil_scoped_release released;
+    put_into_chunks(pieces, chunk_bytes, into);
+    return chunks;
+}
+
 }  // namespace
 
 std::span<const std::byte> bytes_of(const py::buffer_info& info) {
@@ -35,6 +55,12 @@ void bind_checksum(py::module_& m) {
         "fletcher32", [](const py::buffer& data) { return fletcher32(bytes_of(data.request())); },
         py::arg("data"),
         "Fletcher's 32-bit checksum of contiguous bytes, as HDF5's fletcher32 filter computes it.");
+    m.def(
+        "fletcher_chunks", &fletcher_chunks, py::arg("head"), py::arg("rows"),
+        py::arg("chunk_bytes"),
+        "The bytes of ``head`` and ``rows``, one behind the other, cut into chunks, the last one\n"
+        "filled up with zeros; behind each chunk its checksum, as the fletcher32 filter puts it.\n"
+        "Gives an array of shape (n, chunk_bytes + 4).");
     m.def(
         "crc32c", [](const py::buffer& data) { return crc32c(bytes_of(data.request())); },
         py::arg("data"), "CRC-32C of contiguous bytes.");

@@ -36,6 +36,11 @@ void write_pieces(int descriptor, const std::vector<std::pair<std::uint64_t, py:
     if (sync) sync_contents(descriptor);
 }
 
+void reserve(int descriptor, const std::vector<std::pair<std::uint64_t, std::uint64_t>>& ranges) {
+    const py::gil_scoped_release released;
+    for (const auto& [begin, end] : ranges) allocate_at(descriptor, begin, end);
+}
+
 }  // namespace
 
 void bind_file_io(py::module_& m) {
@@ -44,6 +49,10 @@ void bind_file_io(py::module_& m) {
     m.def("write_pieces", &write_pieces, py::arg("fd"), py::arg("pieces"), py::arg("sync") = false,
           "Write bytes to places of an open file, in order; with ``sync``, return when the\n"
           "contents of the file survive a loss of power.");
+    m.def(
+        "reserve", &reserve, py::arg("fd"), py::arg("ranges"),
+        "Get space on the disk for ranges (begin, end) of an open file, which becomes as long as\n"
+        "the last of them; what is there stays as it is.");
 }
 
 }  // namespace drawstore::bindings

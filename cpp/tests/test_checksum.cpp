@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <span>
@@ -68,6 +69,33 @@ TEST_CASE("fletcher32 of many words equals its definition") {
         sums = (sums + sum) % 65535;
     }
     CHECK(fletcher32(bytes) == (sums << 16 | sum));
+}
+
+TEST_CASE("bytes are put into chunks with their checksums, however they are cut into pieces") {
+    std::vector<std::byte> bytes(100);
+    for (std::size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<std::byte>(3 * i + 1);
+    const std::span<const std::byte> all(bytes);
+    for (const std::size_t chunk_bytes : {std::size_t{7}, std::size_t{50}, std::size_t{128}}) {
+        const std::size_t n = (bytes.size() + chunk_bytes - 1) / chunk_bytes;
+        for (std::size_t cut = 0; cut <= bytes.size(); ++cut) {
+            const std::array pieces{all.first(cut), all.first(0), all.subspan(cut)};
+            std::vector<std::byte> chunks(n * (chunk_bytes + drawstore::fletcher32_bytes),
+                                          std::byte{0xEE});
+            drawstore::put_into_chunks(pieces, chunk_bytes, chunks);
+            for (std::size_t i = 0; i < n; ++i) {
+                std::vector<std::byte> chunk(chunk_bytes);
+                std::ranges::copy(all.subspan(i * chunk_bytes)
+                                      .first(std::min(chunk_bytes, bytes.size() - i * chunk_bytes)),
+                                  chunk.begin());
+                const std::uint32_t sum = fletcher32(chunk);
+                for (int shift = 0; shift < 32; shift += 8) {
+                    chunk.push_back(static_cast<std::byte>(sum >> shift));
+                }
+                const auto found = std::span(chunks).subspan(i * chunk.size(), chunk.size());
+                CHECK(std::ranges::equal(found, chunk));
+            }
+        }
+    }
 }
 
 TEST_CASE("crc32c of two runs is that of both, begun with the sum of the first") {

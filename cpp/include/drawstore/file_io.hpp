@@ -26,6 +26,10 @@ std::size_t read_at(int descriptor, std::uint64_t offset, std::span<std::byte> i
 
 void write_at(int descriptor, PlacedBytes piece);
 
+// Makes the file at least `end` long, with space on the disk for bytes [begin, end). What is there
+// stays as it is.
+void allocate_at(int descriptor, std::uint64_t begin, std::uint64_t end);
+
 // Returns when the contents of the file survive a loss of power.
 void sync_contents(int descriptor);
 

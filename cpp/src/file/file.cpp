@@ -58,7 +58,6 @@ void File::write(std::uint64_t offset, Piece bytes) { write(offset, std::span(&b
 
 #include <algorithm>
 #include <array>
-#include <vector>
 
 namespace drawstore::file {
 namespace {
@@ -143,22 +142,12 @@ void File::write(std::uint64_t offset, std::span<const Piece> pieces) {
 
 void File::allocate(std::uint64_t offset, std::uint64_t size) {
     about_to_change();
-#ifdef __linux__
-    // The library's own fallback, which reads and writes a byte a page, is as good as any.
-    const int code =
-        posix_fallocate(handle_, static_cast<off_t>(offset), static_cast<off_t>(size - offset));
-    if (code != 0) {
-        errno = code;
+    try {
+        allocate_at(handle_, offset, size);
+    } catch (const SystemError& error) {
+        errno = error.code();
         fail("cannot get space on the disk");
     }
-#else
-    const std::vector<std::byte> zeros(64 * 1024);
-    for (std::uint64_t at = std::max(offset, this->size()); at < size;) {
-        const std::uint64_t n = std::min<std::uint64_t>(zeros.size(), size - at);
-        write(at, Piece(zeros.data(), static_cast<std::size_t>(n)));
-        at += n;
-    }
-#endif
 }
 
 void File::expect_scattered_reads() const noexcept {

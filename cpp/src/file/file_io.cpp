@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <vector>
 
 #include "drawstore/error.hpp"
 #include "file/file.hpp"
 
 #ifndef _WIN32
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #else
 #include <io.h>
@@ -32,7 +34,21 @@ std::ptrdiff_t write_some(int descriptor, PlacedBytes piece) {
                     static_cast<off_t>(piece.offset));
 }
 
+#ifndef __linux__
+std::uint64_t size_of(int descriptor) {
+    struct stat status{};
+    if (::fstat(descriptor, &status) != 0) fail();
+    return static_cast<std::uint64_t>(status.st_size);
+}
+#endif
+
 #else
+
+std::uint64_t size_of(int descriptor) {
+    const auto size = ::_filelengthi64(descriptor);
+    if (size < 0) fail();
+    return static_cast<std::uint64_t>(size);
+}
 
 std::ptrdiff_t read_some(int descriptor, std::uint64_t offset, std::span<std::byte> into) {
     if (::_lseeki64(descriptor, static_cast<__int64>(offset), SEEK_SET) < 0) return -1;
@@ -72,6 +88,29 @@ void write_at(int descriptor, PlacedBytes piece) {
         piece.offset += static_cast<std::uint64_t>(n);
         piece.bytes = piece.bytes.subspan(static_cast<std::size_t>(n));
     }
+}
+
+void allocate_at(int descriptor, std::uint64_t begin, std::uint64_t end) {
+    if (begin >= end) return;
+#ifdef __linux__
+    // The library's own fallback, which reads and writes a byte a page, is as good as any.
+    int code;
+    do {
+        code = ::posix_fallocate(descriptor, static_cast<off_t>(begin),
+                                 static_cast<off_t>(end - begin));
+    } while (code == EINTR);
+    if (code != 0) {
+        errno = code;
+        fail();
+    }
+#else
+    const std::vector<std::byte> zeros(written_at_once);
+    for (std::uint64_t at = std::max(begin, size_of(descriptor)); at < end;) {
+        const std::uint64_t n = std::min<std::uint64_t>(zeros.size(), end - at);
+        write_at(descriptor, {at, std::span(zeros).first(static_cast<std::size_t>(n))});
+        at += n;
+    }
+#endif
 }
 
 void sync_contents(int descriptor) {

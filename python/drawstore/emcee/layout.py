@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore.ensemble import RANDOM_STATE
+from drawstore.hdf5.attributes import change
 from drawstore.hdf5.dtypes import as_texts, file_dtype, from_file, memory_dtype, to_file
 from drawstore.hdf5.emcee_groups import is_emcee_group
 from drawstore.hdf5.rows import append_rows, chunk_rows, fit_chunks, overwrite, read_rows
@@ -255,8 +256,8 @@ def append_steps(
         append_rows(fit_chunks(group[key], max(expected, stop)), start, values)
     overwrite(group["accepted"], accepted)
     for i, value in enumerate(random_state or ()):
-        _set_attribute(group.attrs, f"{_STATE}{i}", value)
-    _set_attribute(group.attrs, "iteration", stop)
+        change(group, f"{_STATE}{i}", value)
+    change(group, "iteration", stop)
 
 
 def read_steps(group: h5py.Group, key: str, rows: range) -> NDArray[Any]:
@@ -342,14 +343,6 @@ def _create_rows(
         compression_opts=compression_opts,
         fletcher32=not plain,
     )
-
-
-def _set_attribute(attrs: h5py.AttributeManager, name: str, value: Any) -> None:
-    # Assigning makes a new attribute each time, which the file never gets back.
-    if not isinstance(value, str):
-        attrs.modify(name, value)
-    elif attrs.get(name) != value:  # a string lies elsewhere in the file
-        attrs[name] = value
 
 
 def _layout_in(dataset: h5py.Dataset) -> BlobLayout:

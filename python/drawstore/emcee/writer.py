@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from drawstore import drain
 from drawstore.backends.core import core_meta
+from drawstore.ensemble import RANDOM_STATE
+from drawstore.hdf5.attributes import read
 from drawstore.hdf5.binding import Binding
 from drawstore.hdf5.delivery import BLOCK_BYTES, Delivery
 from drawstore.hdf5.journal import JournalOptions
@@ -161,22 +163,28 @@ class Run(Delivery):
             if not self.deliver(timeout=_END_WAIT):
                 drain.schedule(self, _BUSY)
             return
-        waiting = self.size
-        drain.schedule(self, 0.0 if waiting >= BLOCK_BYTES else self._flush_interval)
-        if waiting <= self.max_buffer and self.is_behind:
+        block = self._block_rows()
+        drain.schedule(self, 0.0 if rows - self._delivered >= block else self._flush_interval)
+        if self.size <= self.max_buffer and self.is_behind:
             self.catch_up()
         self.wait_for_room(self.deliver)
-        following = rows + self._block_rows(min(BLOCK_BYTES, self.max_buffer // 4))
+        following = rows + block
         self._recorder.notify_at = min(following, self._announced or following)
 
     @property
     def size(self) -> int:
         return 0 if self.finished else self._chain.waiting_bytes
 
-    def _block_rows(self, n_bytes: int) -> int:
-        """Tell how many steps have about so many bytes."""
+    def _block_rows(self) -> int:
+        """Tell how many steps are written at once.
+
+        What belongs to a row of the journal alone does not count where the file is busy.
+        """
         waiting = max(1, self.iteration - self._delivered)
-        rows = max(1, n_bytes * waiting // max(1, self._chain.waiting_bytes))
+        row_bytes = max(1, self._chain.waiting_bytes // waiting)
+        in_file = max(1, row_bytes - RANDOM_STATE.itemsize - self.stored.accepted.nbytes)
+        most = min(2 * BLOCK_BYTES, self.max_buffer // 4)
+        rows = max(1, min(BLOCK_BYTES // in_file, most // row_bytes))
         has_texts = self.blobs is not None and self.blobs.dtype.hasobject
         return min(rows, _UNTIL_CHECKED) if has_texts else rows
 
@@ -232,7 +240,7 @@ class Run(Delivery):
         try:
             while not self.finished and self._delivered < end:
                 start = self._delivered
-                stop = min(end, start + self._block_rows(BLOCK_BYTES))
+                stop = min(end, start + self._block_rows())
                 if not self.file.update(
                     functools.partial(self._write, start=start, stop=stop),
                     timeout=max(0.0, latest - time.monotonic()),
@@ -249,13 +257,11 @@ class Run(Delivery):
             self._delivering.release()
 
     def _write(self, file: h5py.File, start: int, stop: int) -> None:
-        group = emcee_group(file, self.name, self.file.path)
-        binding = Binding.of(group)
-        found = int(group.attrs["iteration"])
-        if found not in (start, self._attempted) or binding is None:
-            raise self._conflict(group, start)
-        ours = (self.stored.nwalkers, self.stored.ndim)
-        if binding.id != self._binding.id or (group.attrs["nwalkers"], group.attrs["ndim"]) != ours:
+        group = file.get(self.name)
+        if not isinstance(group, h5py.Group) or not self._binding.is_of(group):
+            raise self._conflict(emcee_group(file, self.name, self.file.path), start)
+        found = int(read(group, "iteration", (), np.int64))
+        if found not in (start, self._attempted):
             raise self._conflict(group, start)
         start, self._attempted = found, max(found, stop)
         if start >= stop:

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from .attributes import change, read
+
 __all__ = ["Binding"]
 
 _ID = "drawstore_id"
@@ -50,10 +52,16 @@ class Binding:
     @classmethod
     def of(cls, group: h5py.Group) -> Binding | None:
         """Read it from a group, if that has one."""
-        attrs = group.attrs
-        if not {_ID, _ROWS, _SUM} <= attrs.keys():
+        found = read(group, _ID, (16,), np.uint8)
+        rows, sum_ = (read(group, name, (), np.uint64) for name in (_ROWS, _SUM))
+        if found is None or rows is None or sum_ is None:
             return None
-        return cls(attrs[_ID].tobytes(), int(attrs[_ROWS]), int(attrs[_SUM]))
+        return cls(found.tobytes(), int(rows), int(sum_))
+
+    def is_of(self, group: h5py.Group) -> bool:
+        """Whether the group has the same rows, but for how many of them."""
+        found = read(group, _ID, (16,), np.uint8)
+        return found is not None and found.tobytes() == self.id
 
     @classmethod
     def begin(cls, group: h5py.Group, rows: int) -> Binding:
@@ -70,7 +78,7 @@ class Binding:
 
     def write(self, group: h5py.Group) -> None:
         """Write it to a group."""
-        # In place: assigning would take new space in the file each time.
-        group.attrs.modify(_ID, np.frombuffer(self.id, dtype=np.uint8))
-        group.attrs.modify(_ROWS, np.uint64(self.rows))
-        group.attrs.modify(_SUM, np.uint64(self.sum))
+        if not self.is_of(group):
+            change(group, _ID, np.frombuffer(self.id, dtype=np.uint8))
+        change(group, _ROWS, np.uint64(self.rows))
+        change(group, _SUM, np.uint64(self.sum))

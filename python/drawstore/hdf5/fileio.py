@@ -1,4 +1,4 @@
-"""Opening files, making room in them and making them durable, on every system."""
+"""Opening files, reading them and making them durable, on every system."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ __all__ = [
     "datasync",
     "open_binary",
     "read_padded",
-    "reserve",
     "sync_directory",
 ]
 
@@ -27,17 +26,6 @@ def read_padded(fd: int, offset: int, length: int) -> bytes:
     data = bytearray(length)
     read_into(fd, data, offset)
     return bytes(data)
-
-
-def reserve(fd: int, start: int, stop: int) -> None:
-    """Make a file at least ``stop`` bytes long, with room on the disk for those from ``start`` on.
-
-    What is there already stays as it is.
-    """
-    if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(fd, start, stop - start)
-    elif os.fstat(fd).st_size < stop:  # pragma: no cover - macOS, Windows
-        os.ftruncate(fd, stop)
 
 
 def datasync(fd: int) -> None:

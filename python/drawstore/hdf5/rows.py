@@ -10,13 +10,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from drawstore._core import fletcher32
+from drawstore._core import fletcher32, fletcher_chunks
 
 __all__ = ["append_rows", "chunk_rows", "fit_chunks", "overwrite", "read_rows"]
 
 _CHUNK_BYTES = 512 * 1024
 _LEAST_CHUNK_BYTES = 32 * 1024  # of short runs, which may yet be resumed many times
 _READ_BYTES = 8 * 1024 * 1024
+_WRITE_BYTES = 4 * 1024 * 1024  # that are made ready at once
 
 
 def chunk_rows(row_bytes: int, n_rows: int | None = None) -> int:
@@ -54,7 +55,7 @@ def fit_chunks(dataset: h5py.Dataset, n_rows: int) -> h5py.Dataset:
     h5py.Dataset
         The new one, or the same.
     """
-    if len(dataset) or not dataset.chunks or dataset.attrs:
+    if dataset.id.shape[0] or not dataset.chunks or dataset.attrs:
         return dataset
     rows = chunk_rows(math.prod(dataset.shape[1:]) * dataset.dtype.itemsize, n_rows)
     if rows >= dataset.chunks[0]:
@@ -85,17 +86,22 @@ def append_rows(dataset: h5py.Dataset, start: int, rows: NDArray[Any]) -> None:
         The row that the first of ``rows`` becomes; what was there and behind it is replaced.
     rows : ndarray, shape (n, *dataset.shape[1:])
     """
+    # Through h5py's lower half, which makes fewer objects: each that goes gives the interpreter up,
+    # and a sampler that never rests pays for it.
+    held, *shape = dataset.id.shape
     stop = start + len(rows)
-    if len(dataset) > start:
-        dataset.resize(start, axis=0)
-    dataset.resize(stop, axis=0)
+    if held > start:
+        dataset.id.set_extent((start, *shape))
+    dataset.id.set_extent((stop, *shape))
     if len(rows) == 0:
         return
     raw = _RawChunks.of(dataset)
     if raw is None:
         dataset[start:stop] = rows
         return
-    per_chunk = dataset.chunks[0]
+    if raw.append(start, rows):
+        return
+    per_chunk = raw.rows
     begun = start % per_chunk
     if raw.compresses and not begun and start and raw.holds(start - per_chunk):
         begun = per_chunk
@@ -126,8 +132,9 @@ def overwrite(dataset: h5py.Dataset, values: NDArray[Any]) -> None:
         dataset[...] = values
         return
     values = np.ascontiguousarray(values, dtype=dataset.dtype)
-    for i in range(0, len(values), dataset.chunks[0]):
-        raw.write(i, values[i : i + dataset.chunks[0]])
+    if not raw.append(0, values):
+        for i in range(0, len(values), raw.rows):
+            raw.write(i, values[i : i + raw.rows])
 
 
 def read_rows(dataset: h5py.Dataset, start: int, stop: int, step: int = 1) -> NDArray[Any]:
@@ -180,21 +187,39 @@ class _RawChunks:
     Parameters
     ----------
     dataset : h5py.Dataset
+    dtype : dtype
+        Of the dataset.
+    chunks : tuple of int
+        Shape of a chunk.
     filters : list of int
         HDF5's codes of the dataset's filters, in order.
+
+    Attributes
+    ----------
+    rows : int
+        Of a chunk.
+    compresses : bool
+        Whether there is a filter that does more than to add a checksum.
     """
 
-    def __init__(self, dataset: h5py.Dataset, filters: list[int]) -> None:
+    def __init__(
+        self,
+        dataset: h5py.Dataset,
+        dtype: np.dtype[Any],
+        chunks: tuple[int, ...],
+        filters: list[int],
+    ) -> None:
         self._id = dataset.id
-        self._dtype = dataset.id.dtype
-        self._chunks = dataset.chunks
-        self._shape = dataset.shape
+        self._dtype = dtype
+        self._chunks = chunks
+        self._shape = dataset.id.shape
+        self.rows = chunks[0]
         self._checked = h5py.h5z.FILTER_FLETCHER32 in filters
         self.compresses = any(code != h5py.h5z.FILTER_FLETCHER32 for code in filters)
         self._mask = sum(
             1 << i for i, code in enumerate(filters) if code != h5py.h5z.FILTER_FLETCHER32
         )
-        self._bytes = math.prod(self._chunks) * dataset.dtype.itemsize
+        self._bytes = math.prod(chunks) * dtype.itemsize
         self._buffer = bytearray()
 
     @classmethod
@@ -204,14 +229,15 @@ class _RawChunks:
         That is one without filters, and one whose values lie elsewhere in the file (strings of any
         length).
         """
-        if not dataset.chunks:
-            return None
         plist = dataset.id.get_create_plist()
         filters = [plist.get_filter(i)[0] for i in range(plist.get_nfilters())]
-        kept_as_is = h5py.h5t.py_create(dataset.dtype, logical=True).equal(dataset.id.get_type())
-        if not filters or dataset.dtype.hasobject or not kept_as_is:
+        if not filters:  # there are chunks where there is one
             return None
-        return cls(dataset, filters)
+        kind = dataset.id.get_type()
+        dtype = kind.dtype
+        if dtype.hasobject or not h5py.h5t.py_create(dtype, logical=True).equal(kind):
+            return None
+        return cls(dataset, dtype, plist.get_chunk(), filters)
 
     @property
     def readable(self) -> bool:
@@ -220,7 +246,7 @@ class _RawChunks:
 
     def holds(self, start: int) -> bool:
         """Whether the chunk that begins at row ``start`` lies in the file past its compression."""
-        info = self._id.get_chunk_info_by_coord((start, *(0 for _ in self._chunks[1:])))
+        info = self._id.get_chunk_info_by_coord(self._corner(start))
         return bool(info.filter_mask)
 
     def read(self, start: int) -> NDArray[Any] | None:
@@ -229,7 +255,7 @@ class _RawChunks:
         None stands for a chunk that HDF5 has to read, because it is not there, or to judge, because
         its checksum is another.
         """
-        corner = (start, *(0 for _ in self._chunks[1:]))
+        corner = self._corner(start)
         stored = self._bytes + 4 * self._checked
         info = self._id.get_chunk_info_by_coord(corner)
         if info.byte_offset is None or info.filter_mask or info.size != stored:
@@ -240,6 +266,33 @@ class _RawChunks:
         if self._checked and fletcher32(data[:-4]) != int.from_bytes(data[-4:], "little"):
             return None
         return chunk
+
+    def append(self, start: int, rows: NDArray[Any]) -> bool:
+        """Write rows behind those before ``start``, if a chunk is whole rows and their checksum.
+
+        Returns
+        -------
+        bool
+            False where it is not, or where HDF5 has to judge the chunk in which they begin.
+        """
+        if not (self._checked and self.readable):
+            return False
+        begun, head = start % self.rows, memoryview(b"")
+        first = start - begun
+        if begun:
+            if self.read(first) is None:
+                return False
+            head = memoryview(self._buffer)[: begun * (self._bytes // self.rows)]
+        rows = np.ascontiguousarray(rows, dtype=self._dtype.base)
+        at_once = max(1, _WRITE_BYTES // self._bytes) * self.rows
+        at = 0
+        while at < len(rows):
+            stop = at + at_once - begun
+            for chunk in fletcher_chunks(head, rows[at:stop], self._bytes):
+                self._id.write_direct_chunk(self._corner(first), chunk, self._mask)
+                first += self.rows
+            at, begun, head = stop, 0, memoryview(b"")
+        return True
 
     def write(self, start: int, rows: NDArray[Any]) -> None:
         """Write the chunks that begin at row ``start``; rows that are missing are zero."""
@@ -259,6 +312,9 @@ class _RawChunks:
                 sum_ = fletcher32(memoryview(self._buffer)[:-4])
                 self._buffer[-4:] = sum_.to_bytes(4, "little")
             self._id.write_direct_chunk((start, *corner), self._buffer, self._mask)
+
+    def _corner(self, start: int) -> tuple[int, ...]:
+        return (start, *(0 for _ in self._chunks[1:]))
 
     def _memory(self) -> NDArray[Any]:
         """Give a chunk whose memory is used again by the next read or write."""

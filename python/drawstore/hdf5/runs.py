@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from drawstore.meta import RunMeta, Variable
 
+from .attributes import change
 from .columns import Block, Column, Rigid, column_of
 
 __all__ = [
@@ -105,7 +106,7 @@ class Layout:
             missing = np.stack([missing_rows(rows) for rows in stats.values()], axis=1)
             bits = np.packbits(missing, axis=1, bitorder="little")
             self._missing.append(group, "missing", block, bits)
-        group.attrs.modify("draws", np.int64(block.start + block.n_rows))
+        change(group, "draws", block.start + block.n_rows)
 
     def read(
         self, group: h5py.Group, kind: str, name: str, rows: range

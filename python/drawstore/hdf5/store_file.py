@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, NoReturn
 import h5py
 from h5py._objects import phil
 
+from drawstore._core import reserve
+
 from .capture import CapturedFile, Stage
 from .change import Change
 from .errors import explained, is_lock_error, locked, naming
-from .fileio import datasync, open_binary, reserve, sync_directory
+from .fileio import datasync, open_binary, sync_directory
 from .healing import heal
 from .journal import JournalOptions, Journals, journal_path
 from .locks import pauses, try_lock, unlock
@@ -262,14 +264,13 @@ class StoreFile:
             self._run(change, replaces, captured)
             captured.write_behind()
             if captured.size > captured.old_size > 0:
-                reserve(fd, captured.old_size, captured.size)
+                reserve(fd, [(captured.old_size, captured.size)])
                 captured.wrote_behind = True
             if captured.wrote_behind:
                 datasync(fd)
             prepared = Change.of(captured, fd)
             if captured.old_size:  # a full disk shows now, not half-way, where there are holes, too
-                for start, data in prepared.runs:
-                    reserve(fd, start, start + len(data))
+                reserve(fd, [(start, start + len(data)) for start, data in prepared.runs])
             redo.prepare(prepared)
         except BaseException:
             if not redo.pending and os.fstat(fd).st_size > captured.old_size:

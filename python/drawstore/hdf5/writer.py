@@ -17,6 +17,7 @@ import numpy as np
 from drawstore import drain
 from drawstore.backends.core import core_meta
 
+from .attributes import read
 from .binding import Binding
 from .delivery import BLOCK_BYTES, Delivery
 from .journal import JournalOptions
@@ -166,7 +167,7 @@ class Writer(Delivery):
                 raise ChainConflict(
                     pending, f"another program deleted it: {error.args[0]}"
                 ) from error
-            found = int(group.attrs["draws"])
+            found = int(read(group, "draws", (), np.int64))
             if not pending.write(group, start, stop, found):
                 raise ChainConflict(
                     pending,
