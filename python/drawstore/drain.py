@@ -60,7 +60,8 @@ class _Drain:
     """Runs tasks when they are due. The thread lives only while there are any."""
 
     def __init__(self) -> None:
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._due: dict[Task, float] = {}
         self._known: set[Task] = set()
         self._thread: threading.Thread | None = None
@@ -70,13 +71,13 @@ class _Drain:
 
     def register(self, task: Task) -> None:
         """Have a task finished when the process ends."""
-        with self._changed:
+        with self._lock:
             self._known.add(task)
             self._deliver_when_worker_ends()
 
     def schedule(self, task: Task, delay: float) -> None:
         """Have a task drained after ``delay`` seconds, or sooner where it is due sooner."""
-        with self._changed:
+        with self._lock:
             due = time.monotonic() + delay
             self._due[task] = min(due, self._due.get(task, due))
             self.register(task)
@@ -87,7 +88,7 @@ class _Drain:
 
     def forget(self, task: Task) -> None:
         """Drop a task that has nothing more to deliver."""
-        with self._changed:
+        with self._lock:
             self._due.pop(task, None)
             self._known.discard(task)
             self._changed.notify()  # the thread may be waiting for it, and would keep it so long
@@ -103,7 +104,7 @@ class _Drain:
 
     def _run(self) -> None:
         while True:
-            with self._changed:
+            with self._lock:
                 if self._parked or self._ending or not self._due:
                     self._thread = None
                     return
@@ -122,7 +123,7 @@ class _Drain:
     # nothing to warn about.
 
     def park(self) -> None:
-        with self._changed:
+        with self._lock:
             self._parked += 1
             thread = self._thread
             self._changed.notify()
@@ -131,7 +132,7 @@ class _Drain:
             _wait_until_gone(thread)
 
     def unpark(self) -> None:
-        with self._changed:
+        with self._lock:
             self._parked -= 1
             self._start()
 
@@ -145,13 +146,13 @@ class _Drain:
             util.Finalize(None, self.finish_all, exitpriority=100)
 
     def finish_all(self) -> None:
-        with self._changed:
+        with self._lock:
             tasks = list(self._known)
         for task in tasks:
             task.finish()
 
     def end(self) -> None:
-        with self._changed:
+        with self._lock:
             self._ending = True
             thread = self._thread
             self._changed.notify()

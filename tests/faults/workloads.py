@@ -56,6 +56,23 @@ def append_forever(name, path, ledger, layout, pace=0.0, batch=1):
     time.sleep(60)
 
 
+def sync_until_interrupted(name, path, ledger, layout):
+    """Append and deliver until Ctrl-C; then close."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        writer = ALL[name].resume(path, layout)
+        i = writer.count()
+        ledger.said = 1
+        while True:
+            for _ in range(3):
+                i = append(writer, i, 1, ledger)
+            writer.sync()
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        ledger.said = 2
+    writer.close()
+
+
 def die_at_change(name, path, ledger, layout, seed, change):
     """Append, sync, close and resume until the store's folder is changed for that time."""
     chosen = random.Random(seed)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawstore import drain
+from drawstore._core import Holding
 from drawstore.backends.core import core_meta
 from drawstore.ensemble import RANDOM_STATE
 from drawstore.hdf5.attributes import read
@@ -46,6 +47,7 @@ __all__ = ["Options", "Run"]
 
 _UNTIL_CHECKED = 256  # steps of changing size after which their bytes are counted
 _END_WAIT = 2.0  # seconds that the last announced step waits for a reader of the file
+_MOMENT = 0.0002
 _BUSY = 0.02
 _RETRY = 1.0
 _IDLE = 1.0  # how often a run whose announced steps do not come asks whether anyone still holds it
@@ -127,14 +129,16 @@ class Run(Delivery):
         self._announced = 0
         self._attempted = binding.rows  # they may be in the file after an attempt that failed
         self._discarded = False
-        self._gone = threading.Event()
+        self._gone = False  # with all that belongs to it
 
     def is_over(self) -> bool:
         """Whether the next run of the group may begin; waits where this one is just ending."""
         with self._state:
             if not self.finished:
                 return False
-        self._gone.wait(_END_WAIT)
+        end = time.monotonic() + _END_WAIT
+        while not self._gone and time.monotonic() < end:
+            time.sleep(_MOMENT)
         return True
 
     # What the sampler calls.
@@ -235,9 +239,9 @@ class Run(Delivery):
     ) -> bool:
         end = self.iteration
         latest = time.monotonic() + timeout
-        if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
-            return False
-        try:
+        with Holding(self._delivering, timeout) as is_free:
+            if not is_free:
+                return False
             while not self.finished and self._delivered < end:
                 start = self._delivered
                 stop = min(end, start + self._block_rows())
@@ -253,8 +257,6 @@ class Run(Delivery):
                     self._other_states.pop(i, None)
             self.finish_if_complete()
             return True
-        finally:
-            self._delivering.release()
 
     def _write(self, file: h5py.File, start: int, stop: int) -> None:
         group = file.get(self.name)
@@ -315,7 +317,7 @@ class Run(Delivery):
         try:
             self._forget_steps()
         finally:
-            self._gone.set()
+            self._gone = True
             self._forget(self)
             self.file.release()
 
@@ -328,7 +330,7 @@ class Run(Delivery):
                 self.finished = True
             if self._journal.path is not None:
                 self.file.keep(self._journal)
-                self._gone.set()
+                self._gone = True
                 drain.forget(self)
                 self._forget(self)
                 self.file.release()
@@ -343,7 +345,7 @@ class Run(Delivery):
             except RuntimeError:  # a step is just being recorded; it will go to the next run
                 if time.monotonic() > end:
                     raise
-                time.sleep(0.0002)
+                time.sleep(_MOMENT)
 
     def close(self, timeout: float) -> None:
         """Deliver everything and give the file up.

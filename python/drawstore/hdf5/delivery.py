@@ -12,6 +12,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
+from drawstore._core import Holding
+
 if TYPE_CHECKING:
     from .journal import JournalOptions
     from .store_file import StoreFile
@@ -92,18 +94,15 @@ class Delivery(ABC):
         float or None
             Seconds after which to try again, or None where all is delivered.
         """
-        if not self._delivering.acquire(timeout=_BUSY):
-            return _BUSY
         try:
-            if not self.deliver(cancelled=cancelled):
-                return _BUSY
+            with Holding(self._delivering, _BUSY) as is_free:
+                if not is_free or not self.deliver(cancelled=cancelled):
+                    return _BUSY
         except Exception as error:
             if str(error) != self._warned:
                 self._warned = str(error)
                 logger.warning("%s wait %s: %s", self.noun, self._kept, error)
             return _RETRY
-        finally:
-            self._delivering.release()
         self._warned = ""
         return None
 

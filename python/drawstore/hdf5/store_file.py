@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import functools
 import math
 import os
 import threading
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NoReturn
 import h5py
 from h5py._objects import phil
 
-from drawstore._core import reserve
+from drawstore._core import Holding, reserve
 
 from .capture import CapturedFile, Stage
 from .change import Change
@@ -25,6 +26,7 @@ from .healing import heal
 from .journal import JournalOptions, Journals, journal_path
 from .locks import pauses, try_lock, unlock
 from .redo import RedoFile, change_to_see, left_behind
+from .uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from drawstore._core import Journal
@@ -147,9 +149,11 @@ class StoreFile:
             yield fd
         finally:
             # A child that was forked meanwhile may hold the lock as well, so closing is not enough.
-            unlock(fd)
-            self._descriptors.discard(fd)
-            os.close(fd)
+            try:
+                unlock(fd)
+            finally:
+                self._descriptors.discard(fd)
+                os.close(fd)
 
     # Changing.
 
@@ -189,12 +193,11 @@ class StoreFile:
         done = False
         try:
             for _ in pauses(timeout, cancelled):
-                if not self._is_open_here() and self._updating.acquire(blocking=False):
-                    try:
-                        left = pauses(max(0.0, end - time.monotonic()), cancelled)
-                        done = self._attempt(change, replaces, left)
-                    finally:
-                        self._updating.release()
+                if not self._is_open_here() and not self._updating.locked():
+                    left = max(0.0, end - time.monotonic())
+                    done = uninterrupted(
+                        functools.partial(self._attempt, change, replaces, left, cancelled)
+                    )
                 if done:
                     break
                 self.waits_for_lock = True
@@ -217,6 +220,20 @@ class StoreFile:
         return True
 
     def _attempt(
+        self,
+        change: Callable[[h5py.File], None],
+        replaces: Callable[[h5py.File], bool] | None,
+        timeout: float,
+        cancelled: Callable[[], bool] | None,
+        interrupted: Callable[[], bool],
+    ) -> bool:
+        def is_over() -> bool:
+            return interrupted() or (cancelled is not None and cancelled())
+
+        with Holding(self._updating, 0.0) as is_free:
+            return is_free and self._apply(change, replaces, pauses(timeout, is_over))
+
+    def _apply(
         self,
         change: Callable[[h5py.File], None],
         replaces: Callable[[h5py.File], bool] | None,

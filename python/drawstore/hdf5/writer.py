@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 
 from drawstore import drain
+from drawstore._core import Holding
 from drawstore.backends.core import core_meta
 
 from .attributes import read
@@ -124,9 +125,9 @@ class Writer(Delivery):
         ends = {pending: len(pending) for pending in list(self.chains.values())}
         conflicts: list[ChainConflict] = []
         latest = time.monotonic() + timeout
-        if not self._delivering.acquire(timeout=-1 if math.isinf(timeout) else timeout):
-            return False
-        try:
+        with Holding(self._delivering, timeout) as is_free:
+            if not is_free:
+                return False
             while parts := _next_parts(ends):
                 if cancelled is not None and cancelled():
                     return False
@@ -147,8 +148,6 @@ class Writer(Delivery):
                 # That of the chain which is asked for, or any.
                 raise min(conflicts, key=lambda conflict: conflict.pending is not first)
             return True
-        finally:
-            self._delivering.release()
 
     def deliver_chain(self, pending: Pending, timeout: float = math.inf) -> bool:
         """Write what waits of one chain, and of others where they can be written."""
