@@ -221,7 +221,10 @@ void File::shorten(std::uint64_t size) noexcept {
 void sync_folder(const std::filesystem::path& path) {
     about_to_change();
     const int handle = open_file(path, O_RDONLY | O_DIRECTORY);
-    const int failed = fsync(handle) == 0 ? 0 : errno;
+    int failed = 0;
+    do {
+        failed = fsync(handle) == 0 ? 0 : errno;
+    } while (failed == EINTR);
     ::close(handle);
     // Not every system of files knows how to sync a folder.
     if (failed != 0 && failed != EINVAL && failed != ENOTSUP) {
