@@ -11,6 +11,7 @@ PYBIND11_MODULE(_core, m) {
     drawstore::bindings::bind_checksum(m);
     drawstore::bindings::bind_file_io(m);
     drawstore::bindings::bind_journal(m);
+    drawstore::bindings::bind_lock(m);
     drawstore::bindings::bind_run(m);
     drawstore::bindings::bind_step_recorder(m);
 }

@@ -20,6 +20,7 @@ void bind_chain_buffer(py::module_& m);
 void bind_checksum(py::module_& m);
 void bind_file_io(py::module_& m);
 void bind_journal(py::module_& m);
+void bind_lock(py::module_& m);
 void bind_run(py::module_& m);
 void bind_step_recorder(py::module_& m);
 

@@ -104,9 +104,9 @@ class StoreFile:
             self._owners -= 1
             if self._owners == 0 and self._redo is not None:
                 self._journals.remove()
-                self._redo.release()
-                self._redo = None
+                redo, self._redo = self._redo, None
                 self._stage = Stage()  # gives its memory back
+                redo.release()
 
     def journal(self, options: JournalOptions) -> Journal:
         """Give the journal for rows of this file; who calls it has acquired the file."""
@@ -222,6 +222,7 @@ class StoreFile:
     ) -> bool:
         redo = self._redo
         assert redo is not None, "only the owner of a file changes it"
+        redo.check()
         if redo.pending:  # an earlier attempt was interrupted when it could not go back any more
             redo.heal()
         with self._descriptor(os.O_RDWR) as fd:
@@ -240,6 +241,7 @@ class StoreFile:
             if not prepared.starts_from(fd):
                 redo.clear()
                 return False
+            redo.check()
             try:
                 prepared.apply(fd)
             except OSError:
@@ -260,6 +262,7 @@ class StoreFile:
         captured = CapturedFile(fd, self.path, self._stage)
         try:
             self._run(change, replaces, captured)
+            redo.check()
             captured.write_behind()
             if captured.size > captured.old_size > 0:
                 reserve(fd, captured.old_size, captured.size)
@@ -272,7 +275,8 @@ class StoreFile:
                     reserve(fd, start, start + len(data))
             redo.prepare(prepared)
         except BaseException:
-            if not redo.pending and os.fstat(fd).st_size > captured.old_size:
+            is_ours = not (redo.pending or redo.is_lost)
+            if is_ours and os.fstat(fd).st_size > captured.old_size:
                 os.ftruncate(fd, captured.old_size)
             raise
         return prepared
