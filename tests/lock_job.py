@@ -7,9 +7,11 @@ import os
 import sys
 
 from rows import LAYOUTS
-from stores import STORES
+from stores import STORES, Emcee
 
 from drawstore._core import set_heartbeat
+from drawstore.emcee import HDFBackend
+from drawstore.recovery.show import describe
 
 LAYOUT = LAYOUTS[0]
 
@@ -27,6 +29,11 @@ def obey(command, store, path, writers):
         return store.read(path, LAYOUT)
     elif command == "close":
         writers[-1].close()
+    elif command == "show":
+        return "; ".join(describe(path))
+    elif command == "open":
+        if isinstance(store, Emcee):
+            HDFBackend(path).open().close()
     elif command == "fork":
         pid = os.fork()
         if pid == 0:

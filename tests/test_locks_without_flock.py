@@ -154,6 +154,15 @@ def test_who_was_stopped_until_he_seemed_dead_writes_nothing_more(start):
     assert second.ask("read") == "4"
 
 
+def test_show_names_the_holder_and_h5py_opens_the_file(start, tmp_path):
+    first, second = start("one"), start("two")
+    first.do("create", "resume", "append")
+    shown = second.ask("show")
+    assert f"being written by process {first.pid} on host 'one'" in shown
+    assert "not ours" not in shown
+    first.do("close", "open")
+
+
 def test_a_child_of_the_holder_does_not_end_the_lock_nor_does_it_stop_the_heart(start):
     first, second = start("one"), start("two")
     first.do("create", "resume", "append")

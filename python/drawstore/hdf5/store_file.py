@@ -21,7 +21,7 @@ from .errors import explained, is_lock_error, locked, naming
 from .fileio import datasync, open_binary, reserve, sync_directory
 from .healing import heal
 from .journal import JournalOptions, Journals, journal_path
-from .locks import pauses, try_lock, unlock
+from .locks import has_no_locks, pauses, try_lock, unlock
 from .redo import RedoFile, change_to_see, left_behind
 
 if TYPE_CHECKING:
@@ -411,12 +411,13 @@ class StoreFile:
         raise locked(self.path, waited)
 
     def _open_as_others_do(self, mode: str) -> h5py.File:
-        # HDF5 refuses a file that this process has open with other flags for locking.
+        # HDF5 refuses a file that this process has open with other flags for locking, and any where
+        # there are no locks, but for those who want none.
         for locking in (None, False, True):
             try:
                 return h5py.File(self.path, mode, locking=locking)
             except OSError as error:
-                if "flag values don't match" not in str(error):
+                if "flag values don't match" not in str(error) and not has_no_locks(error):
                     raise
         raise AssertionError("one of the flags is that of the other handle")
 
