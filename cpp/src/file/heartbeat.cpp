@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <exception>
+#include <utility>
 
 #include "file/fork.hpp"
 #include "file/lock_file.hpp"
@@ -10,7 +11,7 @@
 namespace drawstore::file {
 namespace {
 
-std::atomic<std::uint32_t> interval_of_new{5000};  // milliseconds
+std::atomic<std::uint32_t> interval{5000};  // milliseconds
 std::atomic<Heartbeat*> current{nullptr};
 
 }  // namespace
@@ -18,12 +19,8 @@ std::atomic<Heartbeat*> current{nullptr};
 Heartbeat& Heartbeat::get() {
     watch_forks();
     Heartbeat* found = current.load(std::memory_order_acquire);
-    const auto fits = [](const Heartbeat* heartbeat) {
-        return heartbeat && heartbeat->is_of_this_process() &&
-               heartbeat->interval_ == interval_of_new.load(std::memory_order_relaxed);
-    };
-    while (!fits(found)) {
-        auto* const made = new Heartbeat(interval_of_new.load(std::memory_order_relaxed), found);
+    while (!found || !found->is_of_this_process()) {
+        auto* const made = new Heartbeat(found);
         if (current.compare_exchange_strong(found, made)) return *made;
         delete made;
     }
@@ -31,15 +28,11 @@ Heartbeat& Heartbeat::get() {
 }
 
 void Heartbeat::set_interval(double seconds) {
-    interval_of_new = static_cast<std::uint32_t>(std::clamp(std::round(seconds * 1e3), 1.0, 1e6));
+    interval = static_cast<std::uint32_t>(std::clamp(std::round(seconds * 1e3), 1.0, 1e6));
 }
 
-Heartbeat::Heartbeat(std::uint32_t interval, Heartbeat* before)
-    : before_(before),
-      fork_generation_(fork_generation()),
-      interval_(interval),
-      program_(before && before->is_of_this_process() ? before->program_ : random_number()),
-      rounds_([this] { beat(); }, interval / 1e3) {}
+Heartbeat::Heartbeat(Heartbeat* of_parent)
+    : of_parent_(of_parent), fork_generation_(fork_generation()), program_(random_number()) {}
 
 bool Heartbeat::is_of_this_process() const noexcept {
     return fork_generation_ == fork_generation();
@@ -49,39 +42,40 @@ Watch::Verdict Heartbeat::judge(Mark mark) {
     if (const auto dead = is_dead(mark, program_)) {
         return *dead ? Watch::Verdict::Dead : Watch::Verdict::Alive;
     }
-    if (mark.interval == 0) mark.interval = interval_;
+    if (mark.interval == 0) mark.interval = interval;
     return watch_.look(mark);
 }
 
 Mark Heartbeat::make_mark() const {
-    Mark mark = file::make_mark(program_, interval_);
+    Mark mark = file::make_mark(program_, interval);
     mark.beat = beat_;
     return mark;
 }
 
 void Heartbeat::add(LockFile& lock) {
-    {
-        const std::lock_guard guard(mutex_);
-        held_.push_back(&lock);
-    }
-    rounds_.mark_dirty();
+    const std::lock_guard guard(mutex_);
+    held_.push_back(&lock);
+    if (!rounds_) rounds_ = std::make_unique<BackgroundSync>([this] { beat(); }, interval / 1e3);
+    rounds_->mark_dirty();
 }
 
 void Heartbeat::remove(LockFile& lock) noexcept {
+    std::unique_ptr<BackgroundSync> ended;  // with no mutex held, for which a round may wait
     const std::lock_guard guard(mutex_);
     std::erase(held_, &lock);
+    if (held_.empty()) ended = std::move(rounds_);
 }
 
 void Heartbeat::renew(LockFile& lock) {
-    rounds_.mark_dirty();  // after a fork there is no thread until somebody asks for it
     const std::lock_guard guard(mutex_);
+    rounds_->mark_dirty();  // after a fork there is no thread until somebody asks for it
     lock.renew(++beat_);
 }
 
 void Heartbeat::beat() {
     const std::lock_guard lock(mutex_);
     if (held_.empty()) return;
-    rounds_.mark_dirty();
+    rounds_->mark_dirty();
     const std::uint64_t number = ++beat_;
     for (LockFile* const held : held_) {
         try {

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -25,7 +26,7 @@ class Heartbeat {
     // Of this process, as it is now.
     static Heartbeat& get();
 
-    // Of those who take locks from now on; for tests. Theirs is 5 seconds.
+    // From the next lock on that is the only one of this process; for tests. Else 5 seconds.
     static void set_interval(double seconds);
 
     bool is_of_this_process() const noexcept;
@@ -41,20 +42,18 @@ class Heartbeat {
     void renew(LockFile& lock);
 
   private:
-    Heartbeat(std::uint32_t interval, Heartbeat* before);
+    explicit Heartbeat(Heartbeat* of_parent);
     void beat();
 
-    Heartbeat* const before_;  // of the parent, or with another interval; nothing destroys it
+    Heartbeat* const of_parent_;  // which nothing destroys
     const unsigned fork_generation_;
-    const std::uint32_t interval_;  // milliseconds
     const std::uint64_t program_;
     Watch watch_;
     std::atomic<std::uint64_t> beat_{1};
 
     std::mutex mutex_;  // guards what follows, and is held while marks are written
     std::vector<LockFile*> held_;
-
-    BackgroundSync rounds_;
+    std::unique_ptr<BackgroundSync> rounds_;  // while there are any
 };
 
 }  // namespace drawstore::file
