@@ -19,17 +19,17 @@ File::~File() { close(); }
 
 File::File(File&& other) noexcept
     : handle_(std::exchange(other.handle_, -1)),
-      locked_(std::exchange(other.locked_, false)),
       kept_from_children_(std::exchange(other.kept_from_children_, false)),
       fork_generation_(other.fork_generation_),
-      path_(std::move(other.path_)) {}
+      path_(std::move(other.path_)),
+      lock_(std::exchange(other.lock_, std::nullopt)) {}
 
 File& File::operator=(File&& other) noexcept {
     std::swap(handle_, other.handle_);
-    std::swap(locked_, other.locked_);
     std::swap(kept_from_children_, other.kept_from_children_);
     std::swap(fork_generation_, other.fork_generation_);
     std::swap(path_, other.path_);
+    std::swap(lock_, other.lock_);
     return *this;
 }
 
@@ -51,7 +51,6 @@ void File::write(std::uint64_t offset, Piece bytes) { write(offset, std::span(&b
 
 #include <fcntl.h>
 #include <limits.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -92,7 +91,7 @@ File File::create(const std::filesystem::path& path) {
 void File::close() noexcept {
     const int handle = std::exchange(handle_, -1);
     if (handle < 0) return;
-    locked_ = false;
+    lock_.reset();
     if (std::exchange(kept_from_children_, false)) {
         if (fork_generation_ != fork_generation()) return;  // this child has closed it long ago
         forget_in_children(handle);
@@ -168,14 +167,11 @@ void File::sync() {
     if (around_sync) around_sync(true);
 }
 
-bool File::try_lock() {
-    if (locked_) return true;
-    while (flock(handle_, LOCK_EX | LOCK_NB) != 0) {
-        if (errno == EWOULDBLOCK) return false;
-        if (errno != EINTR) fail("cannot lock the file");
-    }
+bool File::try_lock(const std::filesystem::path& name) {
+    if (lock_) return true;
+    lock_ = WriteLock::try_take(handle_, name);
+    if (!lock_) return false;
     keep_from_children();
-    locked_ = true;
     return true;
 }
 
@@ -210,7 +206,10 @@ void File::shorten(std::uint64_t size) noexcept {
 void sync_folder(const std::filesystem::path& path) {
     about_to_change();
     const int handle = open_file(path, O_RDONLY | O_DIRECTORY);
-    const int failed = fsync(handle) == 0 ? 0 : errno;
+    int failed = 0;
+    do {
+        failed = fsync(handle) == 0 ? 0 : errno;
+    } while (failed == EINTR);
     ::close(handle);
     // Not every system of files knows how to sync a folder.
     if (failed != 0 && failed != EINVAL && failed != ENOTSUP) {
@@ -244,7 +243,7 @@ void File::shorten(std::uint64_t) noexcept {}
 void File::expect_scattered_reads() const noexcept {}
 void File::sync() { refuse(path_); }
 void File::keep_from_children() { refuse(path_); }
-bool File::try_lock() { refuse(path_); }
+bool File::try_lock(const std::filesystem::path&) { refuse(path_); }
 bool File::publish_as(const std::filesystem::path&) { refuse(path_); }
 void sync_folder(const std::filesystem::path& path) { refuse(path); }
 

@@ -4,8 +4,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
+
+#include "drawstore/write_lock.hpp"
 
 namespace drawstore::file {
 
@@ -50,9 +53,16 @@ class File {
     // Has forked children close their copy of the handle.
     void keep_from_children();
 
-    // Takes the exclusive lock of the file, if nobody has it. It is held by this object, and not by
-    // a forked child.
-    bool try_lock();
+    // Takes the right to write the file, if nobody has it. It is held by this object, and not by a
+    // forked child. `name` is that by which others know the file, if it is to get one.
+    bool try_lock() { return try_lock(path_); }
+    bool try_lock(const std::filesystem::path& name);
+
+    // Before each change: throws where another process has taken the lock over.
+    void check_lock() const {
+        if (lock_) lock_->check();
+    }
+    bool is_lock_lost() const noexcept { return lock_ && lock_->is_lost(); }
 
     // Gives the file, which create() made, another name that nobody has: false where somebody has
     // it. Readers of that name see the file as it is now, or later.
@@ -66,10 +76,10 @@ class File {
     [[noreturn]] void fail(const char* what) const;
 
     int handle_ = -1;
-    bool locked_ = false;
     bool kept_from_children_ = false;
     unsigned fork_generation_ = 0;  // of the process that keeps it from its children
     std::filesystem::path path_;
+    std::optional<WriteLock> lock_;
 };
 
 // Makes the names in a folder durable.

@@ -62,6 +62,16 @@ std::ptrdiff_t write_some(int descriptor, PlacedBytes piece) {
 
 #endif
 
+bool try_to_sync(int descriptor) {
+#if defined(_WIN32)
+    return ::_commit(descriptor) == 0;
+#elif defined(__APPLE__)
+    return ::fcntl(descriptor, F_FULLFSYNC) == 0 || ::fsync(descriptor) == 0;
+#else
+    return ::fdatasync(descriptor) == 0;
+#endif
+}
+
 }  // namespace
 
 std::size_t read_at(int descriptor, std::uint64_t offset, std::span<std::byte> into) {
@@ -114,13 +124,9 @@ void allocate_at(int descriptor, std::uint64_t begin, std::uint64_t end) {
 }
 
 void sync_contents(int descriptor) {
-#if defined(_WIN32)
-    if (::_commit(descriptor) != 0) fail();
-#elif defined(__APPLE__)
-    if (::fcntl(descriptor, F_FULLFSYNC) != 0 && ::fsync(descriptor) != 0) fail();
-#else
-    if (::fdatasync(descriptor) != 0) fail();
-#endif
+    while (!try_to_sync(descriptor)) {
+        if (errno != EINTR) fail();
+    }
 }
 
 }  // namespace drawstore

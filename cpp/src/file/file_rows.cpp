@@ -35,7 +35,10 @@ void FileRows::begin() {
             "another thread is appending to this chain; one writer at a time, or a chain a thread");
     }
     try {
-        if (is_live()) return background_->check();
+        if (is_live()) {
+            lock_.check_lock();
+            return background_->check();
+        }
     } catch (...) {
         appending_.store(false, std::memory_order_release);
         throw;
@@ -281,6 +284,7 @@ void FileRows::sync() {
         {
             const std::lock_guard lock(mutex_);
             if (!tail_) return;
+            lock_.check_lock();
             state.commit = commit_;
             state.in_tail = static_cast<std::uint32_t>(size() - commit_.block_rows);
             syncing_lost_ = false;
@@ -298,6 +302,7 @@ void FileRows::sync() {
         const std::lock_guard lock(mutex_);
         syncing_.reset();
         if (!tail_) return;
+        lock_.check_lock();
         // Rows of the tail that went into a block meanwhile are for the next time, at once.
         is_done = !syncing_lost_;
         if (!is_done) state.in_tail = 0;

@@ -86,9 +86,10 @@ class FileRows final : public Rows {
     };
 
     FileRows(file::File file, file::Head head, bool may_write, const Options& options);
-    void take_lock();
+    void take_lock(const std::filesystem::path& name);
     void check_process() const;
-    void start_writing();
+    void start_writing() { start_writing(file_.path()); }
+    void start_writing(const std::filesystem::path& name);
     void stop_writing() noexcept;
     void use_tail(std::uint32_t generation);
     void prepare_tail(std::size_t which);

@@ -105,7 +105,7 @@ std::unique_ptr<FileRows> FileRows::create(const std::filesystem::path& path,
     }
     std::unique_ptr<FileRows> rows(new FileRows(std::move(made), std::move(head), true, options));
     try {
-        rows->start_writing();
+        rows->start_writing(path);
         rows->generation_jump_ = 1;  // nothing was there before
         if (rows->file_.publish_as(path)) return rows;
     } catch (...) {
@@ -212,20 +212,23 @@ bool FileRows::try_to_settle(bool is_last_try) {
     return true;
 }
 
-// The lock has a descriptor of its own, which a forked child does not keep.
-void FileRows::take_lock() {
+// The lock has a descriptor of its own, which a forked child does not keep. It goes by the name
+// that the file has, or is to get.
+void FileRows::take_lock(const std::filesystem::path& name) {
     File lock = File::open_to_write(file_.path());
-    if (!lock.try_lock()) {
-        throw StateError("chain " + std::to_string(head_.chain_number) + " in '" +
-                         file_.path().string() + "' is being written by " +
-                         file::read_holder(file_) + "; one writer at a time");
+    if (!lock.try_lock(name)) {
+        const std::string beside = lock_file_holder(name);
+        throw StateError("chain " + std::to_string(head_.chain_number) + " in '" + name.string() +
+                         "' is being written by " +
+                         (beside.empty() ? file::read_holder(file_) : beside) +
+                         "; one writer at a time: wait until it ends, or write another chain");
     }
     lock_ = std::move(lock);
     file::write_holder(file_);
 }
 
-void FileRows::start_writing() {
-    take_lock();
+void FileRows::start_writing(const std::filesystem::path& name) {
+    take_lock(name);
     background_.reset();
     {
         const std::lock_guard lock(mutex_);

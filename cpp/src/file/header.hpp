@@ -80,7 +80,7 @@ Counts read_counts(const File& file, const Head& head);
 void write_commit(File& file, const Head& head, const Commit& commit);
 void write_synced(File& file, const Head& head, const Synced& synced);
 
-// The process that holds the file's lock, as it wrote itself down: "process 12 on host x".
+// The process that holds the file's lock, as it wrote itself down: "process 12 on host 'x'".
 void write_holder(File& file);
 std::string read_holder(const File& file);
 

@@ -74,7 +74,8 @@ Mapping::~Mapping() {
 }
 
 void Mapping::sync(std::size_t bytes) const {
-    if (msync(data_, bytes, MS_SYNC) != 0) {
+    while (msync(data_, bytes, MS_SYNC) != 0) {
+        if (errno == EINTR) continue;
         throw SystemError(errno, "", "cannot make the file durable: " + error_text(errno));
     }
 }

@@ -68,6 +68,7 @@ void JournalRows::begin() {
     }
     try {
         segments_->check_open();
+        segments_->check_lock();
         if (closed_) throw StateError("this chain is closed; resume it to append");
     } catch (...) {
         appending_.store(false, std::memory_order_release);

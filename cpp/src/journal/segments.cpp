@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <cstdlib>
 #include <new>
 #include <utility>
@@ -121,6 +122,8 @@ Segments::Segments(const std::filesystem::path& path, std::size_t segment_bytes,
     end_ = header_bytes;
     try {
         file_.keep_from_children();
+        lock_ = File::open_to_write(file_.path());
+        if (!lock_.try_lock()) fail_locked();
         map_ = store == TailStore::Mapped || (store == TailStore::Auto && Mapping::is_safe(file_));
         file_.allocate(0, header_bytes);
         file_.write(0, encode_header(id_));
@@ -131,6 +134,14 @@ Segments::Segments(const std::filesystem::path& path, std::size_t segment_bytes,
         file_.remove();
         throw;
     }
+}
+
+void Segments::fail_locked() const {
+    const std::string beside = lock_file_holder(file_.path());
+    throw SystemError(EAGAIN, file_.path().string(),
+                      "the journal is being written by " +
+                          (beside.empty() ? "another process" : beside) +
+                          "; choose another path, or wait until it ends");
 }
 
 std::uint64_t Segments::bytes() const {
@@ -351,7 +362,8 @@ void Segments::close(bool remove) {
     if (closed_.exchange(true)) return;
     if (background_) background_->stop();
     if (growth_) growth_->stop();
-    if (file_ && remove) file_.remove();
+    if (file_ && remove && !lock_.is_lock_lost()) file_.remove();
+    lock_.close();
 }
 
 }  // namespace drawstore::journal

@@ -88,6 +88,9 @@ class Segments {
     // Throw StateError in a forked child; the second one also where the journal is closed.
     void check_process() const;
     void check_open() const;
+
+    // Throws StateError where another process has taken the journal over. Before each row.
+    void check_lock() const { lock_.check_lock(); }
     bool is_of_parent() const noexcept;
 
     // A segment for at least so many bytes of records, and if it has to be made, for as many as
@@ -117,6 +120,7 @@ class Segments {
   private:
     friend class Segment;
     using Free = std::vector<std::unique_ptr<Segment>>;
+    [[noreturn]] void fail_locked() const;
     Free::iterator make(std::uint64_t least, std::uint64_t wanted);
     void make_ready(std::uint64_t bytes);
     void make_ahead() noexcept;
@@ -124,6 +128,7 @@ class Segments {
     void detach();
 
     file::File file_;
+    file::File lock_;  // a forked child keeps what is mapped, and with it what it is mapped from
     const Id id_;
     const std::uint32_t id_sum_;
     const std::size_t segment_bytes_;

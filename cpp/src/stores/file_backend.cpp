@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "drawstore/error.hpp"
+#include "drawstore/write_lock.hpp"
 #include "file/file_rows.hpp"
 #include "file/mapping.hpp"
 #include "file/names.hpp"
@@ -149,11 +150,14 @@ void FileBackend::delete_run(const std::string& rid) {
     system_call(folder, [&] {
         std::vector<file::File> held;  // nobody begins to write while it goes
         for (const auto& [number, path] : chain_files(folder)) {
+            watch_holder(path);
             held.push_back(file::File::open_to_write(path));
             if (held.back().try_lock()) continue;
+            const std::string beside = lock_file_holder(path);
             throw StateError("run '" + rid + "' cannot be deleted: its chain " +
                              std::to_string(number) + " is being written by " +
-                             file::read_holder(held.back()) + "; close it there first");
+                             (beside.empty() ? file::read_holder(held.back()) : beside) +
+                             "; close it there first");
         }
         file::about_to_change();
         fs::rename(folder, trash);

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "drawstore/error.hpp"
+#include "drawstore/write_lock.hpp"
 #include "file/file_rows.hpp"
 #include "file/fork.hpp"
 #include "file/names.hpp"
@@ -73,6 +74,7 @@ std::shared_ptr<Chain> FileRun::init_chain(std::uint32_t chain_number, Existing 
                          "' was opened to read only; open it to write to add chains");
     }
     const fs::path path = folder_ / file::chain_file_name(chain_number);
+    watch_holder(path);
     const auto lock = handles().lock();
     if (std::error_code ignored; fs::exists(path, ignored)) {
         if (existing == Existing::Refuse) {

@@ -16,10 +16,11 @@ from .binding import Binding
 from .errors import locked
 from .journal import GapError, UnfitError, first_missing, lock_journal
 from .journaled import Journaled, find_journaled
-from .locks import unlock
 from .runs import Layout
 
 if TYPE_CHECKING:
+    from drawstore._core import WriteLock
+
     from .store_file import StoreFile
 
 __all__ = ["explain", "heal"]
@@ -56,16 +57,16 @@ def heal(file: StoreFile, path: str) -> None:
         Where another process writes the journal.
     """
     try:
-        fd = lock_journal(path)
+        fd, lock = lock_journal(path)
     except FileNotFoundError:
         return
     try:
         if _was_begun(fd):
-            _heal(file, path, os.fstat(fd).st_size)
+            _heal(file, path, os.fstat(fd).st_size, lock)
         else:
             os.unlink(path)
     finally:
-        unlock(fd)
+        lock.release()
         os.close(fd)
 
 
@@ -98,7 +99,7 @@ def _was_begun(fd: int) -> bool:
     return any(header)
 
 
-def _heal(file: StoreFile, path: str, size: int) -> None:
+def _heal(file: StoreFile, path: str, size: int, lock: WriteLock) -> None:
     scan = JournalScan(path)
     misfits = [] if any(scan.id) else [scan.damaged]  # it is no journal
     lost = [scan.damaged] if any(scan.id) else []
@@ -121,6 +122,7 @@ def _heal(file: StoreFile, path: str, size: int) -> None:
                     piece.label,
                     file.path,
                 )
+    lock.check()
     if not misfits and not lost:
         os.unlink(path)
         return

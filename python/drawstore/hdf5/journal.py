@@ -29,15 +29,14 @@ from typing import TYPE_CHECKING, Literal
 
 import h5py
 
-from drawstore._core import Journal, JournalScan
+from drawstore._core import Journal, JournalScan, lock_file_holder, take_write_lock
 from drawstore.backends.core import core_meta
 
 from .binding import Binding
 from .fileio import open_binary
-from .locks import try_lock, unlock
 
 if TYPE_CHECKING:
-    from drawstore._core import Chain
+    from drawstore._core import Chain, WriteLock
     from drawstore.meta import RunMeta
 
 __all__ = [
@@ -109,8 +108,14 @@ class JournalOptions:
         return cls(where, sync_interval, max_buffer, store)
 
 
-def lock_journal(path: str) -> int:
-    """Open a journal that is nobody's, and hold its lock as long as the descriptor is open.
+def lock_journal(path: str) -> tuple[int, WriteLock]:
+    """Open a journal that is nobody's, and take its lock.
+
+    Returns
+    -------
+    fd : int
+    lock : WriteLock
+        To be released before ``fd`` is closed.
 
     Raises
     ------
@@ -118,20 +123,23 @@ def lock_journal(path: str) -> int:
         Where another process holds it.
     """
     fd = open_binary(path, os.O_RDWR)
-    if not try_lock(fd):
+    lock = take_write_lock(fd, path)
+    if lock is None:
         os.close(fd)
         raise BlockingIOError(
             errno.EWOULDBLOCK,
-            f"the journal {path!r} is being written by another process; choose another path",
+            f"the journal {path!r} is being written by "
+            f"{lock_file_holder(path) or 'another process'}; choose another path, or wait until it "
+            "ends",
         )
-    return fd
+    return fd, lock
 
 
 class Journals:
     """The journals that this process writes beside one file: one, but for unlike options."""
 
     def __init__(self) -> None:
-        self._open: dict[str | None, tuple[Journal, int | None]] = {}
+        self._open: dict[str | None, Journal] = {}
         self._kept: set[str | None] = set()
 
     def __contains__(self, path: str | None) -> bool:
@@ -147,9 +155,10 @@ class Journals:
         """
         path = options.path
         if path not in self._open:
-            journal = Journal(path, store=options.store, sync_interval=options.sync_interval)
-            self._open[path] = journal, None if path is None else lock_journal(path)
-        return self._open[path][0]
+            self._open[path] = Journal(
+                path, store=options.store, sync_interval=options.sync_interval
+            )
+        return self._open[path]
 
     def keep(self, journal: Journal) -> None:
         """Leave the file of a journal, because the store cannot have all of its rows."""
@@ -158,18 +167,12 @@ class Journals:
     def remove(self) -> None:
         """Remove the files, of which the store has all rows, but for those to be kept."""
         while self._open:
-            path, (journal, fd) = self._open.popitem()
+            path, journal = self._open.popitem()
             journal.close(remove=path not in self._kept)
             self._kept.discard(path)
-            if fd is not None:
-                unlock(fd)
-                os.close(fd)
 
     def abandon(self) -> None:
         """Let go in a forked child of what is the parent's."""
-        for _, fd in self._open.values():
-            if fd is not None:
-                os.close(fd)
         self._open.clear()
 
 

@@ -11,7 +11,7 @@ try:
 except ImportError:  # Windows: no flock; one process at a time is then up to the user
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["pauses", "try_lock", "unlock"]
+__all__ = ["has_no_locks", "pauses", "try_lock", "unlock"]
 
 _LONGEST_PAUSE = 0.02  # seconds
 _UNSUPPORTED = {errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL}
@@ -43,6 +43,11 @@ def try_lock(fd: int, *, shared: bool = False) -> bool:
         if error.errno not in _UNSUPPORTED:
             raise
     return True
+
+
+def has_no_locks(error: OSError) -> bool:
+    """Whether HDF5 could not open a file because the file system has no locks."""
+    return error.errno in _UNSUPPORTED and "unable to lock file" in str(error)
 
 
 def unlock(fd: int) -> None:

@@ -5,7 +5,7 @@ they written to their places. Who dies in between leaves a redo file from which 
 open the store finishes the change. Its bytes are specified in ``cpp/FORMAT.md``.
 
 The redo file is also the mark of who writes to the store: its lock is held for as long as rows
-are to come, and its first bytes name the process.
+are to come, and its first bytes name the process. It is written under `WriteLock.check`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,13 @@ import socket
 import struct
 import warnings
 
-from drawstore._core import crc32c, write_pieces
+from drawstore._core import (
+    crc32c,
+    is_locked,
+    lock_file_holder,
+    take_write_lock,
+    write_pieces,
+)
 
 from .change import Change
 from .fileio import open_binary, read_padded, sync_directory
@@ -66,10 +72,14 @@ class RedoFile:
         self._path = redo_path(path)
         for waited in pauses(timeout):
             fd = self._open()
-            if try_lock(fd) and self._is_current(fd):
+            lock = take_write_lock(fd, self._path)
+            if lock is not None and self._is_current(fd):
                 self._fd = fd
+                self._lock = lock
                 break
-            holder = _holder(fd)
+            holder = lock_file_holder(self._path) or _holder(fd)
+            if lock is not None:
+                lock.release()
             os.close(fd)
         else:
             raise BlockingIOError(
@@ -80,6 +90,23 @@ class RedoFile:
         self.pending = True  # until `heal` has looked
         host = socket.gethostname().encode()[:256]
         write_pieces(fd, [(_HOLDER_AT, _HOLDER.pack(os.getpid(), len(host)) + host)])
+
+    def check(self) -> None:
+        """Make sure that nobody else writes to the store; before each change of it.
+
+        Raises
+        ------
+        RuntimeError
+            Where another process has taken the store over, because this one was stopped for long.
+        OSError
+            Where that cannot be found out.
+        """
+        self._lock.check()
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether another process has taken the store over."""
+        return self._lock.is_lost
 
     def _open(self) -> int:
         try:
@@ -119,6 +146,7 @@ class RedoFile:
         OSError
             Where another version of drawstore wrote the change down.
         """
+        self.check()
         change = self._load()
         if change is None:
             self.pending = False
@@ -147,6 +175,7 @@ class RedoFile:
                 else:
                     self._set_aside("the file was changed or replaced since")
                 return False
+            self.check()
             change.apply(fd)
         finally:
             unlock(fd)
@@ -173,6 +202,7 @@ class RedoFile:
         new = os.fstat(self._fd).st_size < _BODY_AT
         body = change.encode()
         header = _HEADER.pack(_MAGIC, _VERSION, crc32c(body), len(body))
+        self.check()
         self.pending = True
         try:
             head = header.ljust(_BODY_AT - _HEADER_AT, b"\0")
@@ -186,22 +216,31 @@ class RedoFile:
 
     def clear(self) -> None:
         """Forget the change that was written down."""
+        self.check()
         write_pieces(self._fd, [(_HEADER_AT, bytes(_HEADER.size))])
         self.pending = False
 
     def release(self) -> None:
-        """Finish what is open, remove the file and give the store up."""
+        """Finish what is open, remove the file and give the store up.
+
+        Where another process has taken the store over, all that is left to it.
+        """
         try:
+            with contextlib.suppress(RuntimeError):
+                self.check()
+            if self.is_lost:
+                return
             if self.pending:
                 self.heal()
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(self._path)
         finally:
-            unlock(self._fd)
+            self._lock.release()
             os.close(self._fd)
 
     def abandon(self) -> None:
-        """Close the descriptor that a forked child inherited; the parent keeps the lock."""
+        """Give the store up as it is; in a forked child, only what it inherited."""
+        self._lock.release()
         os.close(self._fd)
 
 
@@ -234,10 +273,9 @@ def change_to_see(path: str, fd: int) -> Change | None:
         if change is None or not change.belongs_to(fd):
             return None
         # Before a living writer has touched the store, it may still give the change up.
-        is_alive = not try_lock(redo, shared=True)
+        is_alive = is_locked(redo, redo_path(path))
         return None if is_alive and change.starts_from(fd) else change
     finally:
-        unlock(redo)
         os.close(redo)
 
 
@@ -249,9 +287,8 @@ def left_behind(path: str) -> bool:
         return False
     try:
         # Where it is locked, its writer lives.
-        return try_lock(fd, shared=True) and _load(fd, redo_path(path)) is not None
+        return not is_locked(fd, redo_path(path)) and _load(fd, redo_path(path)) is not None
     finally:
-        unlock(fd)
         os.close(fd)
 
 

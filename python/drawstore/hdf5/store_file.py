@@ -24,7 +24,7 @@ from .errors import explained, is_lock_error, locked, naming
 from .fileio import datasync, open_binary, sync_directory
 from .healing import heal
 from .journal import JournalOptions, Journals, journal_path
-from .locks import pauses, try_lock, unlock
+from .locks import has_no_locks, pauses, try_lock, unlock
 from .redo import RedoFile, change_to_see, left_behind
 from .uninterrupted import uninterrupted
 
@@ -108,9 +108,9 @@ class StoreFile:
             self._owners -= 1
             if self._owners == 0 and self._redo is not None:
                 self._journals.remove()
-                self._redo.release()
-                self._redo = None
+                redo, self._redo = self._redo, None
                 self._stage = Stage()  # gives its memory back
+                redo.release()
 
     def journal(self, options: JournalOptions) -> Journal:
         """Give the journal for rows of this file; who calls it has acquired the file."""
@@ -241,6 +241,7 @@ class StoreFile:
     ) -> bool:
         redo = self._redo
         assert redo is not None, "only the owner of a file changes it"
+        redo.check()
         if redo.pending:  # an earlier attempt was interrupted when it could not go back any more
             redo.heal()
         with self._descriptor(os.O_RDWR) as fd:
@@ -259,6 +260,7 @@ class StoreFile:
             if not prepared.starts_from(fd):
                 redo.clear()
                 return False
+            redo.check()
             try:
                 prepared.apply(fd)
             except OSError:
@@ -279,6 +281,7 @@ class StoreFile:
         captured = CapturedFile(fd, self.path, self._stage)
         try:
             self._run(change, replaces, captured)
+            redo.check()
             captured.write_behind()
             if captured.size > captured.old_size > 0:
                 reserve(fd, [(captured.old_size, captured.size)])
@@ -290,7 +293,8 @@ class StoreFile:
                 reserve(fd, [(start, start + len(data)) for start, data in prepared.runs])
             redo.prepare(prepared)
         except BaseException:
-            if not redo.pending and os.fstat(fd).st_size > captured.old_size:
+            is_ours = not (redo.pending or redo.is_lost)
+            if is_ours and os.fstat(fd).st_size > captured.old_size:
                 os.ftruncate(fd, captured.old_size)
             raise
         return prepared
@@ -425,12 +429,13 @@ class StoreFile:
         raise locked(self.path, waited)
 
     def _open_as_others_do(self, mode: str) -> h5py.File:
-        # HDF5 refuses a file that this process has open with other flags for locking.
+        # HDF5 refuses a file that this process has open with other flags for locking, and any where
+        # there are no locks, but for those who want none.
         for locking in (None, False, True):
             try:
                 return h5py.File(self.path, mode, locking=locking)
             except OSError as error:
-                if "flag values don't match" not in str(error):
+                if "flag values don't match" not in str(error) and not has_no_locks(error):
                     raise
         raise AssertionError("one of the flags is that of the other handle")
 

@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from drawstore._core import lock_file_holder, run_folder
 from drawstore.opening import open as open_store
 
 if TYPE_CHECKING:
@@ -72,9 +73,10 @@ def _run(path: str, run: Run) -> Iterator[str]:
 def _writer_of_chain(path: str, rid: str, number: int) -> str:
     if not os.path.isdir(path):
         return ""
-    from drawstore._core import run_folder
-
-    holder = _holder(os.path.join(run_folder(path, rid), f"chain-{number}.draws"), _HOLDER_OF_DRAWS)
+    file = os.path.join(run_folder(path, rid), f"chain-{number}.draws")
+    if by_lock_file := lock_file_holder(file):
+        return f", being written by {by_lock_file}"
+    holder = _holder(file, _HOLDER_OF_DRAWS)
     return f", last written by {holder}" if holder else ""
 
 
@@ -87,13 +89,15 @@ def _beside(path: str) -> Iterator[str]:
             beside = os.path.join(folder, other)
             what = other[len(name) + 1 :]
             yield f"  beside it: {other}, {size_text(os.path.getsize(beside))}, {_what(what)}"
-    if holder := _holder(path + "-redo", _HOLDER_OF_REDO):
+    if holder := lock_file_holder(path + "-redo") or _holder(path + "-redo", _HOLDER_OF_REDO):
         yield f"  being written by {holder}"
 
 
 def _what(suffix: str) -> str:
     if "set-aside" in suffix:
         return "set aside, because it does not belong to this file as it is; nothing reads it"
+    if suffix in ("journal-lock", "redo-lock"):
+        return "says who holds it, because the file system has no locks"
     if suffix == "journal":
         return "the journal: draws on their way into the file"
     if suffix == "redo":
