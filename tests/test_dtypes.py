@@ -69,6 +69,8 @@ def test_text_of_python_objects_is_refused(text):
         "str",
         "bytes",
         "<U",
+        "S0",
+        "<U0",
         "float65",
         "(3,)f8",
         "('<f8', (3,))",

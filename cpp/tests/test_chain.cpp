@@ -111,6 +111,19 @@ TEST_CASE("a block is appended whole") {
     CHECK(chain->size() == 1000);
 }
 
+TEST_CASE("values of no bytes are draws like others") {
+    MemoryBackend backend;
+    const drawstore::DType none{drawstore::Kind::Opaque, 0, "V0"};
+    const auto run =
+        backend.init_run({.variables = {{"rigid", none, {2}}, {"ragged", none, {-1}}}});
+    const auto chain = run->init_chain(0);
+    drawstore::Value value(std::span<const double>{});
+    value.kind = drawstore::Kind::Opaque;
+    chain->extend(3, {{"rigid", value}, {"ragged", value}});
+    CHECK(chain->size() == 3);
+    CHECK(chain->get_draws("ragged").shape_at(0) == std::vector<std::int64_t>{0});
+}
+
 TEST_CASE("errors name what is wrong and leave the chain as it was") {
     MemoryBackend backend;
     const auto run = backend.init_run(example());

@@ -78,7 +78,8 @@ def parse_dtype(text: str) -> np.dtype[Any]:
         raise TypeError(f"dtype {text!r} holds Python objects, which are not stored")
     if dtype.subdtype is not None:
         raise ValueError(f"dtype {text!r} is an array of {dtype.base}: give that, and a shape")
-    if dtype.itemsize == 0 and dtype.names is None and not text.endswith("0"):
+    # NumPy makes arrays of "S0" and "U0" that have a byte, or a character, in each place.
+    if dtype.itemsize == 0 and dtype.names is None and (dtype.kind != "V" or text[-1:] != "0"):
         raise ValueError(f"dtype {text!r} does not say how many bytes a value has")
     return dtype
 

@@ -29,9 +29,10 @@ std::span<const std::byte> rigid_draw(const Variable& variable, const Value& val
     const std::size_t bytes = variable.row_bytes();
     const bool same_shape = value.shape.empty() || n != 1 || value.shape == variable.shape;
     if (value.data.size() != bytes * n || !same_shape) {
-        throw ValueError("expected " + std::to_string(n) + " draws of " + variable.describe() +
-                         ", got " + std::to_string(value.data.size() / variable.dtype.itemsize) +
-                         " elements");
+        throw ValueError(
+            "expected " + std::to_string(n) + " draws of " + variable.describe() + ", got " +
+            std::to_string(value.data.size() / std::max<std::size_t>(1, variable.dtype.itemsize)) +
+            " elements");
     }
     return value.data.subspan(i * bytes, bytes);
 }
@@ -43,7 +44,8 @@ RaggedValue ragged_draw(const Variable& variable, const Value& value, std::uint6
     RaggedValue draw;
     const bool is_text = variable.dtype.kind == Kind::String;
     const std::uint64_t given =
-        is_text ? value.texts.size() : value.data.size() / variable.dtype.itemsize;
+        is_text ? value.texts.size()
+                : value.data.size() / std::max<std::size_t>(1, variable.dtype.itemsize);
     if (given % n != 0) {
         throw ValueError("expected " + std::to_string(n) + " draws of " + variable.describe() +
                          ", got " + std::to_string(given) + " elements");
