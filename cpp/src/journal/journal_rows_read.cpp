@@ -103,6 +103,19 @@ Rows::Span JournalRows::read(std::size_t column, std::uint64_t start, std::uint6
     return {memory, memory.get(), bytes, n};
 }
 
+// One segment after the other, so that the columns behind the first find it in the cache.
+void JournalRows::copy(std::uint64_t start, std::uint64_t stop,
+                       std::span<const Target> targets) const {
+    std::uint64_t done = 0;
+    visit(start, stop, 1, [&](const std::byte* record, std::size_t stride, std::uint64_t count) {
+        for (const auto& [column, to] : targets) {
+            const std::size_t bytes = columns()[column].bytes;
+            file::gather(to + done * bytes, record + records_.offset(column), stride, count, bytes);
+        }
+        done += count;
+    });
+}
+
 Rows::Items JournalRows::read_items(std::size_t column, std::uint64_t start, std::uint64_t stop,
                                     std::uint64_t step) const {
     file::ItemList items;
