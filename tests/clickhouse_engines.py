@@ -36,10 +36,7 @@ class ServerEngine:
         self.query = server.query
 
     def insert(self, name, block):
-        # Else each column takes 2 MB of the server's memory, also for one row.
-        self.server.query(
-            f"INSERT INTO {quoted(name)} FORMAT Native", block, max_compress_block_size=65536
-        )
+        self.server.query(f"INSERT INTO {quoted(name)} FORMAT Native", block)
 
 
 class ChdbEngine:

@@ -11,6 +11,7 @@
 #include "drawstore/value.hpp"
 #include "file/bytes.hpp"
 #include "file/copies.hpp"
+#include "memory/pages.hpp"
 
 namespace drawstore {
 namespace clickhouse {
@@ -18,6 +19,20 @@ namespace {
 
 using Pieces = std::vector<Piece>;
 using Missing = std::vector<bool>;  // by row; empty where no row lacks the stat
+
+// Memory for rows; where it is much, of huge pages, since new pages cost more than writing to them.
+std::shared_ptr<std::byte> memory_for(std::uint64_t n_rows, std::size_t row_bytes) {
+    constexpr std::size_t much = std::size_t{4} << 20;
+    const std::size_t bytes = static_cast<std::size_t>(n_rows) * row_bytes;
+    if (bytes >= much) {
+        const auto pages = std::make_shared<Pages>(Pages::reserve(bytes));
+        if (*pages) {
+            pages->prefer_huge(0, bytes);
+            return {pages, pages->data()};
+        }
+    }
+    return file::allocate(n_rows, row_bytes);
+}
 
 // Bytes of float16 from those of float32.
 void narrow(std::byte* to, std::span<const std::byte> from, std::uint64_t row,
@@ -31,7 +46,7 @@ void narrow(std::byte* to, std::span<const std::byte> from, std::uint64_t row,
 
 Rows::Span rows_of(const Column& column, bool is_widened_half, std::size_t row_bytes,
                    const Pieces& pieces, std::uint64_t n_rows) {
-    const std::shared_ptr<std::byte> memory = file::allocate(n_rows, row_bytes);
+    const std::shared_ptr<std::byte> memory = memory_for(n_rows, row_bytes);
     std::byte* to = memory.get();
     std::uint64_t row = 0;
     for (const Piece& piece : pieces) {
