@@ -55,8 +55,8 @@ USERS = """<?xml version="1.0"?>
 
 def binary():
     """Find the server's program. A machine without one fails: nothing is skipped."""
-    found = shutil.which("clickhouse-server", path="/usr/bin:/usr/sbin:/usr/local/bin")
-    found = found or shutil.which("clickhouse-server")
+    name = "clickhouse-server"
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
     if found is None:
         raise RuntimeError(
             "there is no clickhouse-server; on Debian: "

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import drawstore
@@ -201,9 +201,7 @@ def runs(draw):
     return dict(zip(names, specs, strict=True)), n, seed, share
 
 
-@settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, deadline=None)
 @given(made=runs(), max_bytes=st.sampled_from([1, 3000, 16_000_000]))
 def test_any_run_comes_back(clickhouse, made, max_bytes):
     variables, n, seed, share = made

@@ -174,27 +174,32 @@ TEST_CASE("what no row lacks takes no column") {
 }
 
 TEST_CASE("every dtype and shape comes back to the bit, from every kind of rows") {
-    const RunMeta meta = every_kind();
-    const auto shared = std::make_shared<const RunMeta>(meta);
-    const file_stores::Folder folder;
-    MemoryBackend memory;
-    FileBackend files(folder.path() / "runs");
-    for (const std::size_t segment_bytes : {0, 4096}) {
-        Journal::Options options;
-        options.segment_bytes = segment_bytes;
-        Journal in_memory(options);
-        Journal in_file(folder.path() / ("journal" + std::to_string(segment_bytes)), options);
+    RunMeta rigid = every_kind();
+    std::erase_if(rigid.variables, [](const Variable& variable) { return variable.is_ragged(); });
+    rigid.sample_stats = rigid.variables;
+    for (const RunMeta& meta : {every_kind(), rigid}) {
+        const auto shared = std::make_shared<const RunMeta>(meta);
+        const file_stores::Folder folder;
+        MemoryBackend memory;
+        FileBackend files(folder.path() / "runs");
         std::vector<std::shared_ptr<Chain>> chains{memory.init_run(meta)->init_chain(1),
                                                    files.init_run(meta)->init_chain(1)};
-        for (Journal* journal : {&in_memory, &in_file}) {
+        std::vector<std::unique_ptr<Journal>> journals;
+        for (const std::size_t segment_bytes : {0, 20'000}) {
+            journals.push_back(std::make_unique<Journal>(Journal::Options{segment_bytes}));
+            for (const TailStore store : {TailStore::Mapped, TailStore::Written}) {
+                const auto path = folder / ("journal" + std::to_string(journals.size()));
+                journals.push_back(
+                    std::make_unique<Journal>(path, Journal::Options{segment_bytes, store}));
+            }
+        }
+        for (const auto& journal : journals) {
             chains.push_back(journal->begin_chain(journals::id_of(1), "chain", shared, 1, 0, 0));
         }
         for (const auto& chain : chains) {
             for (std::uint64_t i = 0; i < 150; ++i) append_row(*chain, i);
-            for (const auto& [first, stop] :
-                 {std::pair(0, 150), std::pair(3, 4), std::pair(7, 143), std::pair(9, 9)}) {
-                check_round_trip(meta, *chain, static_cast<std::uint64_t>(first),
-                                 static_cast<std::uint64_t>(stop));
+            for (const std::uint64_t first : {0, 7, 149, 150}) {
+                check_round_trip(meta, *chain, first, 150);
             }
         }
     }
