@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import clickhouse_server
 import drawstore
 from drawstore.meta import unpack_value
 
@@ -140,6 +141,15 @@ def test_python_reads_what_a_program_says_of_its_run(programs, tmp_path):
         "sampler": "random walk",
         "n_draws": 10,
     }
+
+
+def test_a_program_sends_draws_to_clickhouse(programs, tmp_path):
+    with clickhouse_server.servers(tmp_path / "nodes") as (server,):
+        command = [programs / "clickhouse", str(server.http)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.stdout == "1000 draws came back\n", done.stderr
+        count = server.query("SELECT count(), sum(tune) FROM run FINAL")
+        assert count == b"1000\t100\n"
 
 
 def test_the_program_of_the_readme(programs, tmp_path):

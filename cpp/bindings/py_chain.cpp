@@ -10,13 +10,7 @@ namespace drawstore::bindings {
 PyChain::PyChain(std::shared_ptr<Chain> chain, py::object origin)
     : chain_(std::move(chain)), origin_(std::move(origin)), layout_(chain_->layout()) {
     for (const Variable& variable : layout_.fields()) {
-        Field field;
-        if (variable.is_ragged()) {
-            field.ragged.emplace(variable);
-        } else {
-            field.rigid.emplace(variable);
-        }
-        fields_.push_back(std::move(field));
+        fields_.emplace_back(variable);
         const std::optional<Column>& rigid = fields_.back().rigid;
         plain_fields_.push_back(rigid ? PlainField(*rigid) : PlainField());
     }
@@ -277,22 +271,7 @@ py::object PyChain::read(std::size_t f, Slice slice) const {
         }
         missing = chain_->missing_rows(f, slice);
     }
-    py::array values;
-    if (field.ragged) {
-        values = field.ragged->give(items.items);
-    } else {
-        values = field.rigid->wrap(std::move(span.owner), const_cast<std::byte*>(span.data),
-                                   static_cast<py::ssize_t>(span.n_rows), false,
-                                   span.n_rows > 1 ? span.stride : 0);
-    }
-    if (!missing) return values;
-    py::array_t<bool> mask(
-        std::vector<py::ssize_t>(values.shape(), values.shape() + values.ndim()));
-    const auto per_row = static_cast<std::size_t>(mask.size()) / missing->size();
-    for (std::size_t i = 0; i < missing->size(); ++i) {
-        std::fill_n(mask.mutable_data() + i * per_row, per_row, bool((*missing)[i]));
-    }
-    return py::module_::import("numpy.ma").attr("MaskedArray")(values, mask);
+    return field.give(std::move(span), items, missing.value_or(std::vector<bool>()));
 }
 
 py::object PyChain::read_at(std::size_t f, std::uint64_t i) const {

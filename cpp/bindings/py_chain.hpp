@@ -6,10 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "column.hpp"
 #include "drawstore/chain.hpp"
+#include "field.hpp"
 #include "plain_field.hpp"
-#include "ragged_column.hpp"
 
 namespace drawstore::bindings {
 
@@ -40,12 +39,6 @@ class PyChain {
     py::object get(Part part, const std::string& name, const py::slice& rows) const;
     py::dict get_at(Part part, py::ssize_t i, const py::object& names) const;
 
-    struct Field {
-        std::optional<Column> rigid;  // one of these two
-        std::optional<RaggedColumn> ragged;
-
-        const Variable& variable() const { return rigid ? rigid->variable() : ragged->variable(); }
-    };
     const std::vector<Field>& fields() const noexcept { return fields_; }
 
   private:

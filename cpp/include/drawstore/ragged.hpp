@@ -27,4 +27,7 @@ void encode(const Variable& variable, const RaggedValue& value, std::byte* targe
 // The value that an item holds; it views the item. Throws DataError where it is not one.
 RaggedValue decode(const Variable& variable, std::span<const std::byte> item);
 
+// The same into a value that was used before, whose memory is used again.
+void decode(const Variable& variable, std::span<const std::byte> item, RaggedValue& value);
+
 }  // namespace drawstore

@@ -52,6 +52,12 @@ class Rows {
         std::vector<std::span<const std::byte>> items;
     };
 
+    // Where rows of a rigid column go, one behind the other.
+    struct Target {
+        std::size_t column = 0;
+        std::byte* to = nullptr;
+    };
+
     // From begin() to commit(), or to abandon() where it is not reached.
     class Transaction;
 
@@ -94,6 +100,10 @@ class Rows {
                       std::uint64_t step) const = 0;
     virtual Items read_items(std::size_t column, std::uint64_t start, std::uint64_t stop,
                              std::uint64_t step) const = 0;
+
+    // Copies rows start, start + 1, ... before stop of several rigid columns. Throws like read().
+    virtual void copy(std::uint64_t start, std::uint64_t stop,
+                      std::span<const Target> targets) const;
 
     // Delivers what is committed to where it is kept; with `sync` so that it survives loss of
     // power.

@@ -129,6 +129,12 @@ class Draws {
     std::vector<std::string_view> texts_at(std::uint64_t i) const;
     std::vector<std::int64_t> shape_at(std::uint64_t i) const;
 
+    // What they are made of: rows where the variable is rigid, items where it is ragged, and which
+    // are missing, where any is.
+    const Rows::Span& span() const noexcept { return span_; }
+    const Rows::Items& items() const noexcept { return items_; }
+    const std::vector<bool>& missing() const noexcept { return missing_; }
+
     // All draws of a variable of fixed shape, flat. Throws StateError where they do not lie one
     // behind the other, because of a slice with a step.
     template <Number T>

@@ -123,11 +123,19 @@ void encode(const Variable& variable, const RaggedValue& value, std::byte* targe
 }
 
 RaggedValue decode(const Variable& variable, std::span<const std::byte> item) {
-    Reader in(variable, item);
     RaggedValue value;
+    decode(variable, item, value);
+    return value;
+}
+
+void decode(const Variable& variable, std::span<const std::byte> item, RaggedValue& value) {
+    Reader in(variable, item);
+    value.shape.clear();
+    value.data = {};
+    value.texts.clear();
     if (item.empty()) {  // the stat of a draw that lacks it
         value.shape.assign(variable.undefined_ndim ? 1 : variable.shape.size(), 0);
-        return value;
+        return;
     }
     const std::uint64_t ndim = variable.undefined_ndim ? in.number() : variable.shape.size();
     if (has_own_shape(variable)) {
@@ -145,17 +153,15 @@ RaggedValue decode(const Variable& variable, std::span<const std::byte> item) {
     const std::uint64_t count = n_elements(value.shape);
     if (variable.dtype.kind == Kind::String) {
         in.expect(count, 8);
-        std::vector<std::uint64_t> lengths;
-        for (std::uint64_t i = 0; i < count; ++i) lengths.push_back(in.number());
-        for (const std::uint64_t length : lengths) {
-            const auto text = in.take(length);
+        Reader lengths(variable, in.take(8 * count));
+        for (std::uint64_t i = 0; i < count; ++i) {
+            const auto text = in.take(lengths.number());
             value.texts.emplace_back(reinterpret_cast<const char*>(text.data()), text.size());
         }
     } else {
         in.expect(count, variable.dtype.itemsize);
         value.data = in.take(count * variable.dtype.itemsize);
     }
-    return value;
 }
 
 }  // namespace drawstore

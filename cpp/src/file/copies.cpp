@@ -25,16 +25,22 @@ std::shared_ptr<std::byte> allocate(std::uint64_t n, std::uint64_t bytes) {
     return {static_cast<std::byte*>(memory), [](std::byte* p) { ::operator delete(p); }};
 }
 
-void ItemList::add(std::span<const std::byte> item) {
-    const std::size_t bytes = round_up(item.size(), column_alignment);
+std::byte* ItemList::make(std::size_t item_bytes) {
+    const std::size_t bytes = round_up(item_bytes, column_alignment);
     if (bytes > left_.size()) {
         const std::size_t size = std::max(bytes, piece);
         pieces_->push_back(allocate(1, size));
         left_ = {pieces_->back().get(), size};
     }
-    if (!item.empty()) std::memcpy(left_.data(), item.data(), item.size());
-    items_.push_back(left_.first(item.size()));
+    std::byte* const item = left_.data();
+    items_.push_back(left_.first(item_bytes));
     left_ = left_.subspan(bytes);
+    return item;
+}
+
+void ItemList::add(std::span<const std::byte> item) {
+    std::byte* const copy = make(item.size());
+    if (!item.empty()) std::memcpy(copy, item.data(), item.size());
 }
 
 void ItemList::add(const ItemList& others) {

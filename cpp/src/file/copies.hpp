@@ -29,6 +29,7 @@ constexpr std::uint64_t first_from(std::uint64_t row, std::uint64_t start, std::
 class ItemList {
   public:
     void add(std::span<const std::byte> item);
+    std::byte* make(std::size_t bytes);  // of an item that the caller fills
     void add(const ItemList& others);
     Rows::Items take() && { return {std::move(pieces_), std::move(items_)}; }
 

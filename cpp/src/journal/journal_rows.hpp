@@ -68,6 +68,8 @@ class JournalRows final : public Rows {
               std::uint64_t step) const override;
     Items read_items(std::size_t column, std::uint64_t start, std::uint64_t stop,
                      std::uint64_t step) const override;
+    void copy(std::uint64_t start, std::uint64_t stop,
+              std::span<const Target> targets) const override;
     void flush(bool sync) override;
     void close() override;
     std::uint64_t bytes() const override;  // of the rows that wait

@@ -103,6 +103,26 @@ Rows::Span JournalRows::read(std::size_t column, std::uint64_t start, std::uint6
     return {memory, memory.get(), bytes, n};
 }
 
+// So many records at a time that the columns behind the first find them in the cache.
+void JournalRows::copy(std::uint64_t start, std::uint64_t stop,
+                       std::span<const Target> targets) const {
+    constexpr std::size_t cached = 256 * 1024;
+    std::uint64_t done = 0;
+    visit(start, stop, 1, [&](const std::byte* record, std::size_t stride, std::uint64_t count) {
+        while (count > 0) {
+            const std::uint64_t n =
+                std::min<std::uint64_t>(count, 1 + cached / std::max<std::size_t>(1, stride));
+            for (const auto& [column, to] : targets) {
+                const std::size_t bytes = columns()[column].bytes;
+                file::gather(to + done * bytes, record + records_.offset(column), stride, n, bytes);
+            }
+            record += n * stride;
+            count -= n;
+            done += n;
+        }
+    });
+}
+
 Rows::Items JournalRows::read_items(std::size_t column, std::uint64_t start, std::uint64_t stop,
                                     std::uint64_t step) const {
     file::ItemList items;
