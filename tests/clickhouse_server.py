@@ -2,6 +2,7 @@
 
 import contextlib
 import http.client
+import os
 import shutil
 import socket
 import subprocess
@@ -10,6 +11,8 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from pathlib import Path
+
+import pytest
 
 START_SECONDS = 60
 
@@ -54,14 +57,13 @@ USERS = """<?xml version="1.0"?>
 
 
 def binary():
-    """Find the server's program. A machine without one fails: nothing is skipped."""
+    """Find the server's program; where there is none, the test is skipped, but not in CI."""
     name = "clickhouse-server"
     found = shutil.which(name) or shutil.which(name, path="/usr/sbin:/usr/bin")
     if found is None:
-        raise RuntimeError(
-            "there is no clickhouse-server; on Debian: "
-            "apt-get install clickhouse-server clickhouse-client"
-        )
+        missing = "no clickhouse-server here; on Debian: apt-get install clickhouse-server"
+        assert "DRAWSTORE_PREFIX" not in os.environ, missing  # as .ci/run says it
+        pytest.skip(missing)
     return found
 
 
