@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
+from .threads import join
+
 _SWITCH_INTERVAL = 2e-4  # seconds
 _LONGEST_TASK = 60.0  # seconds; it ends as soon as it sees that it is cancelled
 
@@ -128,8 +130,7 @@ class _Drain:
             thread = self._thread
             self._changed.notify()
         if thread is not None and thread is not threading.current_thread():
-            thread.join()
-            _wait_until_gone(thread)
+            join(thread)
 
     def unpark(self) -> None:
         with self._lock:
@@ -185,14 +186,6 @@ def schedule(task: Task, delay: float) -> None:
 def forget(task: Task) -> None:
     """Drop a task that has nothing more to deliver."""
     _drain.forget(task)
-
-
-def _wait_until_gone(thread: threading.Thread) -> None:
-    # Before Python 3.13 a joined thread may still be on its way out of the system.
-    entry = f"/proc/self/task/{thread.native_id}"
-    end = time.monotonic() + 1.0
-    while os.path.exists(entry) and time.monotonic() < end:
-        time.sleep(0.0002)
 
 
 def _renew() -> None:

@@ -6,6 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import TypeVar
 
+from drawstore.threads import join
+
 __all__ = ["uninterrupted"]
 
 _T = TypeVar("_T")
@@ -49,9 +51,11 @@ def uninterrupted(work: Callable[[Callable[[], bool]], _T]) -> _T:
     def wait() -> None:
         while not results and not errors:
             ended.acquire(timeout=_LOOK)
+        join(thread)
 
+    thread = threading.Thread(target=run, name="drawstore-change")
     try:
-        threading.Thread(target=run, name="drawstore-change").start()
+        thread.start()
     except RuntimeError:  # the interpreter ends, or there are too many threads
         return work(lambda: False)
     try:
