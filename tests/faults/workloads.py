@@ -123,6 +123,31 @@ def be_recorded(name, path, log, layout, seed, n):
     shim.look()
 
 
+def be_recorded_while_healing(name, image, path, log, layout):
+    """Put files where a loss of power has left them, durably; then heal, recorded by the shim."""
+    shim, folder = Shim(), os.path.dirname(path)
+    shim.follow(folder, log)
+    for at, folders, files in os.walk(image):
+        there = os.path.normpath(os.path.join(folder, os.path.relpath(at, image)))
+        for other in folders:
+            os.mkdir(os.path.join(there, other))
+        for file in files:
+            with open(os.path.join(at, file), "rb") as source:
+                data = source.read()
+            with open(os.path.join(there, file), "wb") as target:
+                target.write(data)
+                target.flush()
+                os.fsync(target.fileno())
+    for at, _, _ in os.walk(folder):
+        opened = os.open(at, os.O_RDONLY)
+        os.fsync(opened)
+        os.close(opened)
+    shim.look()
+    shim.say(shim.BEGUN, 1)
+    ALL[name].resume(path, layout).close()
+    shim.look()
+
+
 def fill(name, path, layout, n):
     """Make a store of n rows, appended one by one and many at once, synced and closed."""
     ALL[name].create(path, layout)
