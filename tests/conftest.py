@@ -1,6 +1,11 @@
 """Options of the tests; and so that tests/ is where the tests below it find its helpers."""
 
+import signal
+
 import pytest
+
+# Who starts the tests in the background may have Ctrl-C ignored, and so would their children.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
