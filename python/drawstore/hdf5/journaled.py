@@ -107,8 +107,9 @@ def _groups(file: h5py.File, first: str) -> Iterator[h5py.Group]:
         yield found
     root = file.get(ROOT)
     if isinstance(root, h5py.Group):
-        for run in root.values():
-            yield from run["chains"].values()
+        for rid in root:
+            chains = root[rid]["chains"]
+            yield from (chains[number] for number in chains)
     for _, group in emcee_groups(file, ROOT):
         yield group
 

@@ -295,7 +295,8 @@ def run_size(group: h5py.Group) -> int:
 
 
 def _datasets(group: h5py.Group) -> Iterator[h5py.Dataset]:
-    for item in group.values():
+    for name in group:
+        item = group[name]
         if isinstance(item, h5py.Group):
             yield from _datasets(item)
         else:
