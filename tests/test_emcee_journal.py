@@ -23,7 +23,7 @@ STEPS = 50
 SAVE = """
 import os, signal, sys, warnings
 import numpy as np
-import drawstore.hdf5.delivery
+import drawstore.delivery.delivery
 from drawstore.emcee import HDFBackend
 from hdf_files import made_up_states
 import test_emcee_journal
@@ -52,7 +52,7 @@ if end == "wait":
                 backend.save_step(state, np.ones(len(state.coords), bool))
         print("done", flush=True)
 if end == "exit":
-    drawstore.hdf5.delivery._SAFE_EXIT_WAIT = 0.2
+    drawstore.delivery.delivery._SAFE_EXIT_WAIT = 0.2
     print("saved", flush=True)
     sys.stdin.readline()
     sys.exit()

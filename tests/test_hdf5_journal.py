@@ -606,7 +606,7 @@ def test_what_the_end_cannot_deliver_is_kept(path):
     code = """
     import sys
     from drawstore import HDF5Backend
-    from drawstore.hdf5 import delivery
+    from drawstore.delivery import delivery
     from hdf_runs import fill
     delivery._SAFE_EXIT_WAIT = 0.1
     run = HDF5Backend(sys.argv[1], flush_interval=1000).get_run("ours")

@@ -14,12 +14,13 @@ import h5py
 
 from drawstore import _core
 from drawstore.backends.core import tuples_of
+from drawstore.delivery.delivery import EXIT_WAIT
+from drawstore.delivery.pending import Pending
+from drawstore.delivery.writer import Writer, find_pending, find_writer
 from drawstore.groups import from_npz, to_npz_bytes
 from drawstore.hdf5.chain import HDF5Chain
-from drawstore.hdf5.delivery import EXIT_WAIT
 from drawstore.hdf5.errors import locked
-from drawstore.hdf5.journal import JournalOptions, Tails, journal_path
-from drawstore.hdf5.pending import Pending
+from drawstore.hdf5.journal import Tails, journal_options, journal_path
 from drawstore.hdf5.runs import (
     Stored,
     create_run,
@@ -34,7 +35,7 @@ from drawstore.hdf5.runs import (
     stored_runs,
 )
 from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
-from drawstore.hdf5.writer import Writer, find_pending, find_writer, start_chain
+from drawstore.hdf5.writer import start_chain
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta
 
@@ -108,7 +109,7 @@ class HDF5Backend(Backend):
         self.compression_opts = compression_opts
         self.mode = mode
         self.journal_path = journal_path(self.filename, journal)
-        self._journal = JournalOptions.of(self.filename, journal, sync_interval, max_buffer, store)
+        self._journal = journal_options(self.filename, journal, sync_interval, max_buffer, store)
         self._begun: weakref.WeakSet[Pending] = weakref.WeakSet()
         if mode == "r" and not os.path.exists(self.filename):
             raise FileNotFoundError(f"there is no file {self.filename!r}")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore.hdf5.errors import locked
-from drawstore.hdf5.journal import JournalOptions, Tails, journal_path
+from drawstore.hdf5.journal import Tails, journal_options, journal_path
 from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
 
 from .base import nothing_stored
@@ -293,7 +293,7 @@ class HDFBackend(StoredBackend):
             self.flush_interval,
             self.compression,
             self.compression_opts,
-            JournalOptions.of(self._path(), *self._journal),
+            journal_options(self._path(), *self._journal),
         )
 
     def _journal_path(self) -> str:

@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from drawstore import drain
 from drawstore._core import Holding
 from drawstore.backends.core import core_meta
+from drawstore.delivery.delivery import BLOCK_BYTES
+from drawstore.delivery.journals import JournalOptions
 from drawstore.ensemble import RANDOM_STATE
 from drawstore.hdf5.attributes import read
 from drawstore.hdf5.binding import Binding
-from drawstore.hdf5.delivery import BLOCK_BYTES, Delivery
-from drawstore.hdf5.journal import JournalOptions
+from drawstore.hdf5.delivery import FileDelivery
 from drawstore.hdf5.store_file import StoreFile
 
 from .layout import (
@@ -73,7 +74,7 @@ class Options:
     journal: JournalOptions
 
 
-class Run(Delivery):
+class Run(FileDelivery):
     """Steps of one run on their way into one group of one file.
 
     One thread saves steps; any thread may read, flush and close. `start_run` makes it. Steps are
@@ -363,7 +364,7 @@ class Run(Delivery):
             self._give_up()
             raise
         if not delivered:
-            raise self.held(self.iteration - self._delivered, timeout)
+            raise self.undelivered(self.iteration - self._delivered, timeout)
         with self._delivering:
             with self._state:
                 if self.finished:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from drawstore._core import sector_sums, write_pieces
+from drawstore.fileio import datasync, read_padded
 
 from .capture import PAGE, CapturedFile
-from .fileio import datasync, read_padded
 
 __all__ = ["Change"]
 

@@ -1,55 +1,34 @@
-"""The journal beside an HDF5 file: what a killed process left in it, and what a live one holds.
+"""The journal beside an HDF5 file, and what of it readers see.
 
-Rows go through a journal in this order, whoever writes them (`writer` for chains of HDF5Backend,
-emcee's runs in `drawstore.emcee`):
+`drawstore.delivery.journals` tells in which order rows go through a journal. Of an HDF5 file:
+`StoreFile.acquire` heals it first. The change that begins a group, or goes on with it, calls
+``Binding.begin(group, rows)``; ``StoreFile.journal(options)`` gives the journal. The label of a
+chain is the path of its group, without a slash in front. A change that writes rows also writes
+``Binding(id, stop, chain.sum_of(stop - 1))``. The last `StoreFile.release` removes the journal.
 
-1. ``StoreFile.acquire(journal=options.path)`` heals the file first. In the change that begins a
-   group, or goes on with it, call ``Binding.begin(group, rows)``. Then
-   ``StoreFile.journal(options)`` gives the journal, and ``journal.begin_chain(binding.id, label,
-   core_meta(meta), number, binding.rows, binding.sum)`` the chain. The label is the path of the
-   group in the file, without a slash in front.
-2. Rows are appended; what belongs to a row is a column of its own.
-3. Rows go into the file by `StoreFile.update`, and the same change writes ``Binding(id, stop,
-   chain.sum_of(stop - 1))``. The file has them durably then; whether the journal had does not
-   matter any more. Then ``chain.release(stop)``.
-4. When all rows are delivered, or given up: ``chain.discard()``. The last `StoreFile.release`
-   removes the journal.
-
-Where the process dies in between, the next `StoreFile.acquire` calls `healing.heal`; readers
-use `Tails`. Of a group they need no more than `Journaled` says.
+Readers use `Tails`. Of a group they need no more than `Journaled` says.
 """
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import h5py
 
-from drawstore._core import Journal, JournalScan, lock_file_holder, take_write_lock
+from drawstore._core import Journal, JournalScan
 from drawstore.backends.core import core_meta
+from drawstore.delivery import journals
+from drawstore.delivery.journals import JournalOptions, UnfitError
 
 from .binding import Binding
-from .fileio import open_binary
 
 if TYPE_CHECKING:
-    from drawstore._core import Chain, WriteLock
+    from drawstore._core import Chain
     from drawstore.meta import RunMeta
 
-__all__ = [
-    "GapError",
-    "JournalOptions",
-    "Journals",
-    "Tail",
-    "Tails",
-    "UnfitError",
-    "first_missing",
-    "journal_path",
-    "lock_journal",
-]
+__all__ = ["Journals", "Tail", "Tails", "first_missing", "journal_options", "journal_path"]
 
 
 def journal_path(path: str, journal: bool | str | os.PathLike[str] = True) -> str:
@@ -65,74 +44,16 @@ def journal_path(path: str, journal: bool | str | os.PathLike[str] = True) -> st
     return path + "-journal" if isinstance(journal, bool) else os.path.realpath(os.fspath(journal))
 
 
-@dataclass(frozen=True)
-class JournalOptions:
-    """Where rows wait for a file, and how.
-
-    Attributes
-    ----------
-    path : str or None
-        Of the journal; None where rows wait in memory.
-    sync_interval : float
-        Seconds after which a row survives a loss of power; 0: when it is flushed with ``sync``.
-    max_buffer : int
-        Bytes of rows that may wait.
-    store : {"auto", "mapped", "written"}
-        How rows get into the journal.
-    """
-
-    path: str | None
-    sync_interval: float = 1.0
-    max_buffer: int = 2**30
-    store: Literal["auto", "mapped", "written"] = "auto"
-
-    def __post_init__(self) -> None:
-        if not self.sync_interval >= 0:
-            raise ValueError(f"sync_interval is a number of seconds, got {self.sync_interval!r}")
-        if not self.max_buffer > 0:
-            raise ValueError(f"max_buffer is a number of bytes, got {self.max_buffer!r}")
-        if self.store not in ("auto", "mapped", "written"):
-            raise ValueError(f"store is 'auto', 'mapped' or 'written', got {self.store!r}")
-
-    @classmethod
-    def of(
-        cls,
-        path: str,
-        journal: bool | str | os.PathLike[str],
-        sync_interval: float,
-        max_buffer: int,
-        store: Literal["auto", "mapped", "written"],
-    ) -> JournalOptions:
-        """Make them from those of a backend that writes to the file ``path``."""
-        where = None if journal is False else journal_path(path, journal)
-        return cls(where, sync_interval, max_buffer, store)
-
-
-def lock_journal(path: str) -> tuple[int, WriteLock]:
-    """Open a journal that is nobody's, and take its lock.
-
-    Returns
-    -------
-    fd : int
-    lock : WriteLock
-        To be released before ``fd`` is closed.
-
-    Raises
-    ------
-    BlockingIOError
-        Where another process holds it.
-    """
-    fd = open_binary(path, os.O_RDWR)
-    lock = take_write_lock(fd, path)
-    if lock is None:
-        os.close(fd)
-        raise BlockingIOError(
-            errno.EWOULDBLOCK,
-            f"the journal {path!r} is being written by "
-            f"{lock_file_holder(path) or 'another process'}; choose another path, or wait until it "
-            "ends",
-        )
-    return fd, lock
+def journal_options(
+    path: str,
+    journal: bool | str | os.PathLike[str],
+    sync_interval: float,
+    max_buffer: int,
+    store: Literal["auto", "mapped", "written"],
+) -> JournalOptions:
+    """Make them from those of a backend that writes to the file ``path``."""
+    where = None if journal is False else journal_path(path, journal)
+    return JournalOptions(where, sync_interval, max_buffer, store)
 
 
 class Journals:
@@ -176,16 +97,8 @@ class Journals:
         self._open.clear()
 
 
-class UnfitError(Exception):
-    """Rows of a journal do not belong behind those of a group; the message says why."""
-
-
-class GapError(UnfitError):
-    """Rows between those of a group and those of a journal were lost."""
-
-
 def first_missing(piece: JournalScan.Chain, binding: Binding | None, rows: int) -> int:
-    """Tell which rows of a journal a group lacks: those from this one on.
+    """Tell which rows of a journal a group lacks, as `journals.first_missing` does.
 
     Parameters
     ----------
@@ -207,13 +120,7 @@ def first_missing(piece: JournalScan.Chain, binding: Binding | None, rows: int) 
             f"another program changed {piece.label!r}, which has {rows} rows where "
             f"{binding.rows} were written"
         )
-    if piece.stop <= rows:
-        return piece.stop
-    if piece.first > rows:
-        raise GapError(f"rows {rows} to {piece.first - 1} of {piece.label!r} are in neither")
-    if piece.sum_before(rows) != binding.sum:
-        raise UnfitError(f"the last row of {piece.label!r} is not the one that the journal knows")
-    return rows
+    return journals.first_missing(piece, rows, binding.sum)
 
 
 class Tail:

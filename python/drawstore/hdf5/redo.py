@@ -25,9 +25,9 @@ from drawstore._core import (
     take_write_lock,
     write_pieces,
 )
+from drawstore.fileio import open_binary, read_padded, sync_directory
 
 from .change import Change
-from .fileio import open_binary, read_padded, sync_directory
 from .locks import pauses, try_lock, unlock
 
 __all__ = ["RedoFile", "change_to_see", "left_behind", "redo_path"]

@@ -25,6 +25,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from drawstore.delivery.reading import Rows, missing_rows
 from drawstore.meta import RunMeta, Variable
 
 from .attributes import change
@@ -40,7 +41,6 @@ __all__ = [
     "delete_run",
     "encoded",
     "find_run",
-    "missing_rows",
     "read_meta",
     "run_size",
     "runs_in",
@@ -108,9 +108,7 @@ class Layout:
             self._missing.append(group, "missing", block, bits)
         change(group, "draws", block.start + block.n_rows)
 
-    def read(
-        self, group: h5py.Group, kind: str, name: str, rows: range
-    ) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    def read(self, group: h5py.Group, kind: str, name: str, rows: range) -> Rows:
         """Read rows of one column, and which of them lack it.
 
         Parameters
@@ -131,20 +129,6 @@ class Layout:
             return values, np.zeros(len(rows), dtype=bool)
         bits = self._missing.read(group, "missing", *bounds)
         return values, (bits[:, number // 8] >> (number % 8) & 1).astype(bool)
-
-
-def missing_rows(rows: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which rows are masked."""
-    return _any_by_row(np.ma.getmaskarray(rows))
-
-
-def _any_by_row(mask: NDArray[Any]) -> NDArray[np.bool_]:
-    rows = np.zeros(len(mask), dtype=bool)
-    if mask.dtype.names is None:
-        rows |= mask.reshape(len(mask), -1).any(axis=1)
-    for name in mask.dtype.names or ():
-        rows |= _any_by_row(mask[name])
-    return rows
 
 
 def _columns(variables: Any) -> list[Column]:

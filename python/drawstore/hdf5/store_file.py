@@ -17,19 +17,20 @@ import h5py
 from h5py._objects import phil
 
 from drawstore._core import Holding, reserve
+from drawstore.fileio import datasync, open_binary, sync_directory
 
 from .capture import CapturedFile, Stage
 from .change import Change
 from .errors import explained, is_lock_error, locked, naming
-from .fileio import datasync, open_binary, sync_directory
 from .healing import heal
-from .journal import JournalOptions, Journals, journal_path
+from .journal import Journals, journal_path
 from .locks import has_no_locks, pauses, try_lock, unlock
 from .redo import RedoFile, change_to_see, left_behind
 from .uninterrupted import uninterrupted
 
 if TYPE_CHECKING:
     from drawstore._core import Journal
+    from drawstore.delivery.journals import JournalOptions
 
 __all__ = ["PATIENCE", "StoreFile", "store_file"]
 

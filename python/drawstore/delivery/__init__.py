@@ -1,0 +1,1 @@
+"""Rows on their way from samplers into slow stores, whichever these are."""
