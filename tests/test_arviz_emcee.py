@@ -8,7 +8,7 @@ import xarray as xr
 
 import drawstore
 import drawstore.emcee
-from drawstore.arviz.warmup import split
+from drawstore.warmup import split
 
 DATATREE = int(arviz.__version__.split(".")[0]) >= 1
 N_WALKERS, NDIM = 10, 4

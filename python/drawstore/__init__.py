@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from .meta import Variable as Variable
     from .meta import make_meta as make_meta
     from .opening import open as open
+    from .summary import Summary as Summary
+    from .summary import VariableSummary as VariableSummary
 
 _MODULES = {
     "Backend": ".interface",
@@ -44,6 +46,8 @@ _MODULES = {
     "FileBackend": ".backends.core",
     "MemoryBackend": ".backends.core",
     "open": ".opening",
+    "Summary": ".summary",
+    "VariableSummary": ".summary",
 }
 
 __all__ = [
@@ -60,7 +64,9 @@ __all__ = [
     "Run",
     "RunInfo",
     "RunMeta",
+    "Summary",
     "Variable",
+    "VariableSummary",
     "__version__",
     "make_meta",
     "open",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from xarray import DataTree
 
     from .meta import DataVariable, RunMeta, Variable
+    from .summary import Summary
 
 __all__ = ["Backend", "Chain", "Group", "Run", "RunInfo"]
 
@@ -325,6 +326,32 @@ class Run(Closing, ABC):
             for item in self.meta.data
             if item.is_observed == is_observed
         }
+
+    def summary(self, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> Summary:
+        """Give exact means, standard deviations and quantiles, over all chains together.
+
+        Draws are read in blocks; those of one variable are in memory at a time. Warm-up is left
+        out, and an ensemble's walkers are its chains, as in `to_datatree`.
+
+        Parameters
+        ----------
+        quantiles : sequence of float
+            Their levels, from 0 to 1.
+
+        Returns
+        -------
+        Summary
+            Of variables of a fixed shape that are booleans, integers or floats of up to 64 bits;
+            others are left out.
+
+        Raises
+        ------
+        ValueError
+            For other levels.
+        """
+        from .summary import summarize
+
+        return summarize(self, quantiles)
 
     def to_datatree(
         self,

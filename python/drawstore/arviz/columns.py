@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -12,37 +11,14 @@ from xarray.backends import BackendArray
 from xarray.core import indexing
 
 from ..interface import Chain
+from ..warmup import Part
 
-__all__ = ["Column", "Part", "with_missing"]
+__all__ = ["Column", "with_missing"]
 
 Array = NDArray[Any]
 Key = int | slice
 
 _BLOCK = 1 << 16  # rows that are looked at together in search of missing ones
-
-
-@dataclass(frozen=True)
-class Part:
-    """Draws of one chain that belong together: stretches of it, one after the other."""
-
-    chain: Chain
-    stretches: tuple[range, ...]
-
-    def __len__(self) -> int:
-        return sum(len(stretch) for stretch in self.stretches)
-
-    def slices(self, rows: range) -> Iterator[slice]:
-        """Give the slices of the chain that hold these rows of the part; the step is positive."""
-        begin = 0
-        for stretch in self.stretches:
-            end = begin + len(stretch)
-            first = rows.start
-            if first < begin:
-                first += -(-(begin - first) // rows.step) * rows.step
-            if first < min(end, rows.stop):
-                shift = stretch.start - begin
-                yield slice(first + shift, min(end, rows.stop) + shift, rows.step)
-            begin = end
 
 
 class Column(BackendArray):

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ..dtypes import parse_dtype
 from ..groups import SAMPLING
 from ..interface import Group, Run
-from .columns import Column, Part
+from ..warmup import Part, is_mark, split
+from .columns import Column
 from .labels import Labeller
 from .samplers import Stat, name_stats
-from .warmup import is_mark, split
 
 if TYPE_CHECKING:
     from ..meta import Variable

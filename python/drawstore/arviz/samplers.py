@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .warmup import is_mark
+from ..warmup import is_mark
 
 if TYPE_CHECKING:
     from ..meta import Variable

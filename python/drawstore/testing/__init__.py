@@ -17,7 +17,7 @@ package imports.
 
 import pytest
 
-_MODULES = ("base", "errors", "handles", "runs", "slices", "stats", "values")
+_MODULES = ("base", "errors", "handles", "runs", "slices", "stats", "summaries", "values")
 pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _MODULES))
 
 from .errors import ErrorsContract  # noqa: E402
@@ -25,13 +25,20 @@ from .handles import HandlesContract  # noqa: E402
 from .runs import RunsContract  # noqa: E402
 from .slices import SlicesContract  # noqa: E402
 from .stats import StatsContract  # noqa: E402
+from .summaries import SummariesContract  # noqa: E402
 from .values import ValuesContract  # noqa: E402
 
 __all__ = ["BackendContract"]
 
 
 class BackendContract(
-    ValuesContract, StatsContract, SlicesContract, ErrorsContract, RunsContract, HandlesContract
+    ValuesContract,
+    StatsContract,
+    SlicesContract,
+    ErrorsContract,
+    RunsContract,
+    HandlesContract,
+    SummariesContract,
 ):
     """What every backend has to do; subclass it in a test module.
 

@@ -2,17 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
-from ..interface import Chain
-from .columns import Part
+from .interface import Chain
 
-__all__ = ["is_mark", "split"]
+__all__ = ["Part", "is_mark", "split"]
 
 _MARKS = ("tune", "in_warmup")
+
+
+@dataclass(frozen=True)
+class Part:
+    """Draws of one chain that belong together: stretches of it, one after the other."""
+
+    chain: Chain
+    stretches: tuple[range, ...]
+
+    def __len__(self) -> int:
+        return sum(len(stretch) for stretch in self.stretches)
+
+    def slices(self, rows: range) -> Iterator[slice]:
+        """Give the slices of the chain that hold these rows of the part; the step is positive."""
+        begin = 0
+        for stretch in self.stretches:
+            end = begin + len(stretch)
+            first = rows.start
+            if first < begin:
+                first += -(-(begin - first) // rows.step) * rows.step
+            if first < min(end, rows.stop):
+                shift = stretch.start - begin
+                yield slice(first + shift, min(end, rows.stop) + shift, rows.step)
+            begin = end
 
 
 def is_mark(stat: str) -> bool:
