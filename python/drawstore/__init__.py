@@ -10,6 +10,7 @@ from importlib.metadata import version as _version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .backends.clickhouse import ClickHouseBackend as ClickHouseBackend
     from .backends.core import FileBackend as FileBackend
     from .backends.core import MemoryBackend as MemoryBackend
     from .backends.hdf5 import HDF5Backend as HDF5Backend
@@ -42,6 +43,7 @@ _MODULES = {
     "RunMeta": ".meta",
     "Variable": ".meta",
     "make_meta": ".meta",
+    "ClickHouseBackend": ".backends.clickhouse",
     "HDF5Backend": ".backends.hdf5",
     "FileBackend": ".backends.core",
     "MemoryBackend": ".backends.core",
@@ -54,6 +56,7 @@ __all__ = [
     "Backend",
     "Chain",
     "ChainMeta",
+    "ClickHouseBackend",
     "Coordinate",
     "DataVariable",
     "ExtendedValue",

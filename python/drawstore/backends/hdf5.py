@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
-import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -14,6 +12,7 @@ import h5py
 
 from drawstore import _core
 from drawstore.backends.core import tuples_of
+from drawstore.delivery.backend import DeliveredBackend
 from drawstore.delivery.delivery import EXIT_WAIT
 from drawstore.delivery.pending import Pending
 from drawstore.delivery.writer import Writer, find_pending, find_writer
@@ -36,13 +35,13 @@ from drawstore.hdf5.runs import (
 )
 from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
 from drawstore.hdf5.writer import start_chain
-from drawstore.interface import Backend, Chain, Group, Run, RunInfo
+from drawstore.interface import Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta
 
 __all__ = ["HDF5Backend"]
 
 
-class HDF5Backend(Backend):
+class HDF5Backend(DeliveredBackend):
     """Keeps runs in an HDF5 file.
 
     Draws gather in a journal, a file beside it, and are written to the HDF5 file in blocks by a
@@ -99,23 +98,18 @@ class HDF5Backend(Backend):
         max_buffer: int = 2**30,
         store: Literal["auto", "mapped", "written"] = "auto",
     ) -> None:
-        if not flush_interval >= 0:
-            raise ValueError(f"flush_interval is a number of seconds, got {flush_interval!r}")
-        if mode not in ("a", "r"):
-            raise ValueError(f"mode is 'a' or 'r', got {mode!r}")
-        self.filename = os.path.realpath(os.fspath(filename))
-        self.flush_interval = flush_interval
+        super().__init__(os.path.realpath(os.fspath(filename)), flush_interval, mode)
         self.compression = compression
         self.compression_opts = compression_opts
-        self.mode = mode
         self.journal_path = journal_path(self.filename, journal)
         self._journal = journal_options(self.filename, journal, sync_interval, max_buffer, store)
-        self._begun: weakref.WeakSet[Pending] = weakref.WeakSet()
         if mode == "r" and not os.path.exists(self.filename):
             raise FileNotFoundError(f"there is no file {self.filename!r}")
 
-    def __repr__(self) -> str:
-        return f"HDF5Backend({self.filename!r}, mode={self.mode!r})"
+    @property
+    def filename(self) -> str:
+        """Path of the file, absolute."""
+        return self.place
 
     @property
     def _file(self) -> StoreFile:
@@ -140,7 +134,7 @@ class HDF5Backend(Backend):
             ends = {run.rid: _ends(tails, file, run, self.filename) for run in runs}
         infos = []
         for run in runs:
-            waiting = self._waiting(run.rid)
+            waiting = self.waiting(run.rid)
             chains = ends[run.rid] | {pending.number: len(pending) for pending in waiting}
             size = run.size + sum(pending.size for pending in waiting)
             infos.append(RunInfo(run.rid, run.created_at, chains, size))
@@ -153,24 +147,8 @@ class HDF5Backend(Backend):
     def delete_run(self, rid: str) -> None:  # noqa: D102
         with self._group(rid):
             pass
-        if numbers := [pending.number for pending in self._waiting(rid)]:
-            raise RuntimeError(f"run {rid!r} is being written: close its chains first, {numbers}")
+        self.check_not_written(rid)
         self._change(lambda file: delete_run(file, rid, self.filename))
-
-    def close(self, timeout: float = EXIT_WAIT) -> None:
-        """Close the chains that were begun through this object.
-
-        Parameters
-        ----------
-        timeout : float
-            Seconds to wait for another program that holds the file.
-
-        Raises
-        ------
-        TimeoutError
-            Where it was not free by then; the message says where the draws are kept.
-        """
-        self._close_chains(lambda pending: True, timeout)
 
     # How it is done.
 
@@ -178,7 +156,7 @@ class HDF5Backend(Backend):
         return os.path.exists(self.filename) and os.path.getsize(self.filename) > 0
 
     def _change(self, change: Callable[[h5py.File], None], create: bool = False) -> None:
-        self._check_writable()
+        self.check_writable()
         file = self._file
         try:
             file.acquire(journal=self._journal.path)
@@ -190,33 +168,12 @@ class HDF5Backend(Backend):
         finally:
             file.release()
 
-    def _check_writable(self) -> None:
-        if self.mode == "r":
-            raise RuntimeError(f"{self.filename!r} was opened to be read; open it with mode='a'")
-
     @contextmanager
     def _group(self, rid: str) -> Iterator[h5py.Group]:
         if not self._exists():
             raise KeyError(f"there is no run {rid!r} in {self.filename!r}; it has none")
         with self._file.reading() as file:
             yield find_run(file, rid, self.filename)
-
-    def _waiting(self, rid: str) -> list[Pending]:
-        writer = find_writer(self.filename)
-        chains = [] if writer is None else list(writer.chains.values())
-        return [pending for pending in chains if pending.rid == rid]
-
-    def _close_chains(self, which: Callable[[Pending], bool], timeout: float) -> None:
-        latest = time.monotonic() + timeout
-        for pending in [pending for pending in self._begun if which(pending)]:
-            if found := find_pending(self.filename, pending.rid, pending.number):
-                found[0].close(found[1], max(0.0, latest - time.monotonic()))
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_begun"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, _begun=weakref.WeakSet())
 
 
 def _ends(tails: Tails, file: h5py.File, run: Stored, path: str) -> dict[int, int]:
@@ -255,13 +212,13 @@ class HDF5Run(Run):
     def size(self) -> int:
         with self._backend._group(self.rid) as group:
             stored = run_size(group)
-        return stored + sum(pending.size for pending in self._backend._waiting(self.rid))
+        return stored + sum(pending.size for pending in self._backend.waiting(self.rid))
 
     def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
         if chain_number < 0:
             raise ValueError(f"chain_number={chain_number}: chains are numbered from 0 on")
         backend = self._backend
-        backend._check_writable()
+        backend.check_writable()
 
         def make_handle(writer: Writer, pending: Pending) -> Chain:
             return HDF5Chain(backend, self._meta, int(chain_number), writer, pending)
@@ -295,7 +252,7 @@ class HDF5Run(Run):
 
     def close(self, timeout: float = EXIT_WAIT) -> None:
         """Close the chains of the run, as `HDF5Backend.close` does."""
-        self._backend._close_chains(lambda pending: pending.rid == self.rid, timeout)
+        self._backend.close_chains(lambda pending: pending.rid == self.rid, timeout)
 
     def _save_group(self, name: str, group: Group) -> None:
         data = to_npz_bytes(group)

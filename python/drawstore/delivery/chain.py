@@ -104,7 +104,7 @@ class DeliveredChain(Chain):
 
     def flush(self, sync: bool = False) -> None:
         if self._writer is not None and self._pending is not None and not self._is_forked():
-            self._writer.deliver_chain(self._pending)
+            self._writer.flush(self._pending)
 
     def close(self, timeout: float = EXIT_WAIT) -> None:
         """Deliver all draws, and refuse further ones; reading goes on.

@@ -44,6 +44,7 @@ class Delivery(ABC):
     """
 
     noun: ClassVar[str]  # what the rows are to the user
+    patience: ClassVar[float] = math.inf  # seconds that the background thread waits in `deliver`
 
     def __init__(self, place: str, options: JournalOptions) -> None:
         self.place = place
@@ -89,6 +90,16 @@ class Delivery(ABC):
     def is_held(self) -> bool:
         """Whether others have the store in use, so that nothing can be delivered now."""
 
+    def busy_pause(self) -> float:
+        """Give the seconds after which to try again what was not possible now."""
+        return _BUSY
+
+    def warn(self, trouble: object) -> None:
+        """Log, once, why rows wait."""
+        if str(trouble) != self._warned:
+            self._warned = str(trouble)
+            logger.warning("%s wait %s: %s", self.noun, self._kept, trouble)
+
     def try_to_deliver(self, cancelled: Callable[[], bool]) -> float | None:
         """Deliver what waits, from the background thread.
 
@@ -101,12 +112,12 @@ class Delivery(ABC):
         """
         try:
             with Holding(self._delivering, _BUSY) as is_free:
-                if not is_free or not self.deliver(cancelled=cancelled):
+                if not is_free:
                     return _BUSY
+                if not self.deliver(self.patience, cancelled):
+                    return self.busy_pause()
         except Exception as error:
-            if str(error) != self._warned:
-                self._warned = str(error)
-                logger.warning("%s wait %s: %s", self.noun, self._kept, error)
+            self.warn(error)
             return _RETRY
         self._warned = ""
         return None

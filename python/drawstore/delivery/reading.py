@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from drawstore._core import Chain
 
-__all__ = ["Rows", "View", "missing_rows", "read"]
+__all__ = ["Rows", "View", "masked", "missing_rows", "read"]
 
 Rows = tuple[NDArray[Any], NDArray[np.bool_]]  # rows of a column, and which of them are missing
 
@@ -57,7 +57,7 @@ def read(view: View, kind: str, names: Sequence[str], slc: slice) -> dict[str, A
     for name in names:
         values, missing = _joined(parts[name])
         step = -1 if backwards else 1
-        out[name] = _masked(values[::step], missing[::step])
+        out[name] = masked(values[::step], missing[::step])
     return out
 
 
@@ -101,7 +101,8 @@ def _split(rows: range, border: int) -> tuple[range, range]:
     return rows[:n], rows[n:]
 
 
-def _masked(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+def masked(values: NDArray[Any], missing: NDArray[np.bool_]) -> NDArray[Any]:
+    """Mask rows that are missing, where any is."""
     if not missing.any():
         return values
     mask = np.zeros(values.shape, dtype=np.ma.make_mask_descr(values.dtype))

@@ -58,6 +58,7 @@ class Writer(Delivery):
 
     noun: ClassVar[str] = "draws"
     chains_at_once: ClassVar[int] = 2**31  # in one change
+    flush_patience: ClassVar[float] = math.inf  # seconds
 
     def __init__(self, place: str, options: JournalOptions) -> None:
         super().__init__(place, options)
@@ -187,6 +188,17 @@ class Writer(Delivery):
             if error.pending is pending or pending.delivered < len(pending):
                 raise
             return True
+
+    def flush(self, pending: Pending) -> None:
+        """Deliver what a chain has now.
+
+        Raises
+        ------
+        TimeoutError
+            Where that was not possible for `flush_patience` seconds.
+        """
+        if not self.deliver_chain(pending, self.flush_patience):
+            raise self.undelivered(len(pending) - pending.delivered, self.flush_patience)
 
     def close(self, pending: Pending, timeout: float) -> None:
         """Deliver everything and let go of a chain.

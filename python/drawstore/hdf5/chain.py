@@ -53,7 +53,7 @@ class HDF5Chain(DeliveredChain):
         self._backend = backend
         self._layout = Layout(meta)
         if pending is not None:
-            backend._begun.add(pending)
+            backend.note(pending)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return HDF5Chain, (self._backend, self._meta, self._number)

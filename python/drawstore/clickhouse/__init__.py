@@ -1,0 +1,1 @@
+"""ClickHouse: servers, the tables of runs there, and how draws get into them and back."""
