@@ -4,6 +4,8 @@ import signal
 
 import pytest
 
+import clickhouse_server
+
 # Who starts the tests in the background may have Ctrl-C ignored, and so would their children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -14,3 +16,17 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         help="how often each test of tests/faults repeats its fault (each has a small default)",
     )
+
+
+@pytest.fixture(scope="session")
+def clickhouse(tmp_path_factory):
+    """A server of ClickHouse, alone."""
+    with clickhouse_server.servers(tmp_path_factory.mktemp("clickhouse")) as (server,):
+        yield server
+
+
+@pytest.fixture(scope="session")
+def clickhouse_cluster(tmp_path_factory):
+    """Two servers, which are the cluster "two"."""
+    with clickhouse_server.servers(tmp_path_factory.mktemp("clickhouse-cluster"), 2) as nodes:
+        yield nodes

@@ -146,6 +146,10 @@ class ClickHouseBackend(DeliveredBackend):
         self.check_not_written(rid)
         self.runs.remove(record)
 
+    def close(self, timeout: float = EXIT_WAIT) -> None:
+        super().close(timeout)
+        self.runs.tables.server.close()
+
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
         del state["runs"], state["spool"]
@@ -166,7 +170,7 @@ class ClickHouseRun(Run):
         self._backend = backend
         self._record = record
         self._meta = meta
-        self._draws = DrawsTable(backend.runs.tables, record.table, meta)
+        self.draws = DrawsTable(backend.runs.tables, record.table, meta)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self._backend, self._record, self._meta)
@@ -209,7 +213,7 @@ class ClickHouseRun(Run):
 
         def make_handle(writer: Writer, pending: Pending) -> Chain:
             self._backend.note(pending)
-            return ClickHouseChain(self, self._draws, number, writer, pending)
+            return ClickHouseChain(self, number, writer, pending)
 
         return writer.begin(
             self.place,
@@ -231,7 +235,7 @@ class ClickHouseRun(Run):
                 raise RuntimeError(
                     f"chain {number} of run {self.rid!r}: {error.strerror}"
                 ) from error
-        n = self._draws.count(number)
+        n = self.draws.count(number)
         if not resume and (n or runs.writers(self._record, number)):
             raise writer.exists(self.rid, number, n)
         journal = spool.make(self.rid, number)
@@ -245,7 +249,7 @@ class ClickHouseRun(Run):
                 core_meta(self._meta),
                 number,
                 n,
-                last_sum(self._draws, number, n),
+                last_sum(self.draws, number, n),
             )
         except BaseException:
             journal.close(remove=True)
@@ -253,14 +257,14 @@ class ClickHouseRun(Run):
         waiting = Waiting.of(
             journal, rows, spool.options, self._backend.flush_interval, row_bytes(self._meta)
         )
-        return PendingDraws(runs, self._record, self._draws, number, waiting, n)
+        return PendingDraws(runs, self._record, self.draws, number, waiting, n)
 
     def get_chains(self) -> list[Chain]:
         chains: list[Chain] = []
         for number in self._backend.runs.chains(self._record):
             found = find_pending(self.place, self.rid, number)
             live = None if found is None else found[1].handle()
-            chains.append(live or ClickHouseChain(self, self._draws, number))
+            chains.append(live or ClickHouseChain(self, number))
         return chains
 
     def flush(self, sync: bool = False) -> None:

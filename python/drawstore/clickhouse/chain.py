@@ -10,8 +10,6 @@ from drawstore.delivery.pending import Pending
 from drawstore.delivery.reading import Rows, View
 from drawstore.delivery.writer import Writer, find_pending
 
-from .draws import DrawsTable
-
 if TYPE_CHECKING:
     from drawstore.backends.clickhouse import ClickHouseRun
 
@@ -26,8 +24,6 @@ class ClickHouseChain(DeliveredChain):
     Parameters
     ----------
     run : ClickHouseRun
-    draws : DrawsTable
-        Of the run.
     number : int
     writer, pending : optional
         Of the handle that appends.
@@ -36,18 +32,17 @@ class ClickHouseChain(DeliveredChain):
     def __init__(
         self,
         run: ClickHouseRun,
-        draws: DrawsTable,
         number: int,
         writer: Writer | None = None,
         pending: Pending | None = None,
     ) -> None:
-        super().__init__(draws.meta, number, writer, pending)
+        super().__init__(run.draws.meta, number, writer, pending)
         self._run = run
-        self._draws = draws
+        self._draws = run.draws
         self._known = 0  # draws that were there when they were counted last
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self._run, self._draws, self._number)
+        return type(self), (self._run, self._number)
 
     def _check_names(self, kind: str, names: Sequence[str]) -> None:
         variables, stats = (names, ()) if kind == "variables" else ((), names)

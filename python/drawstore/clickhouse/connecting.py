@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 from .address import parse_url
-from .embedded import embedded
+from .embedded import EmbeddedServer
 from .http import HttpServer
 from .server import Server
 
@@ -42,7 +42,7 @@ def connect(where: Any, timeout: float) -> Server:
         where = f"chdb://{DIRECTORY}"
     if isinstance(where, str):
         return (
-            embedded(where)
+            EmbeddedServer(where)
             if where.startswith("chdb://")
             else HttpServer(parse_url(where), timeout)
         )

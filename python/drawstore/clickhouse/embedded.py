@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
@@ -16,30 +16,31 @@ from .sql import literal
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
-__all__ = ["EmbeddedServer", "embedded"]
+__all__ = ["EmbeddedServer"]
 
 _SCHEME = "chdb://"
 
 
 class EmbeddedServer(Server):
-    """The engine in a directory; `embedded` gives each directory its one object in a process.
+    """The engine in a directory.
+
+    A process has one directory open at a time, and a directory is open in one process: it is opened
+    for the first query, and closed when another directory's turn comes.
 
     Parameters
     ----------
-    directory : str
-        Absolute. It is made where there is none.
+    url : str
+        ``chdb://directory``, which is made where there is none.
 
     Raises
     ------
     ImportError
         Where there is no chDB.
-    ClickHouseError
-        Where another process has it open, or this one another directory.
     """
 
     database = "default"
 
-    def __init__(self, directory: str) -> None:
+    def __init__(self, url: str) -> None:
         try:
             import chdb
         except ImportError as error:
@@ -47,17 +48,9 @@ class EmbeddedServer(Server):
                 "without a URL, ClickHouse is chDB in this process: pip install 'drawstore[chdb]', "
                 "or name a server, clickhouse://user:password@host:8123/database"
             ) from error
-        self.place = _SCHEME + directory
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        try:
-            self._connection: Any = chdb.connect(directory)  # type: ignore[no-untyped-call]
-        except RuntimeError as error:
-            raise refusal(
-                self.place,
-                f"chDB cannot open it: {error}. A directory is open in one process at a time, and "
-                "a process has one directory open",
-            ) from error
+        self._directory = os.path.realpath(unquote(url.removeprefix(_SCHEME)))
+        self._connect = chdb.connect
+        self.place = _SCHEME + self._directory
 
     def query(
         self,
@@ -67,13 +60,9 @@ class EmbeddedServer(Server):
         most_bytes: int = MOST_BYTES,
         in_database: bool = True,
     ) -> bytes:
-        self._check_process()
-        sql += _clause(settings)
-        try:
-            with self._lock:
-                return self._connection.query(sql, "RowBinary").bytes() or b""
-        except RuntimeError as error:
-            raise refusal(self.place, str(error)) from error
+        with self._open() as connection:
+            data: bytes = connection.query(sql + _clause(settings), "RowBinary").bytes() or b""
+            return data
 
     def insert(
         self,
@@ -84,46 +73,67 @@ class EmbeddedServer(Server):
         settings: Mapping[str, str],
         cancelled: Callable[[], bool] | None = None,
     ) -> None:
-        self._check_process()
         into = self.insertion(table, columns) + _clause(settings)
-        try:
-            with self._lock, self._connection.send_insert(into, form) as inserter:
-                inserter.append(data)
-                inserter.finish()
-        except RuntimeError as error:
-            raise refusal(self.place, str(error)) from error
+        with self._open() as connection, connection.send_insert(into, form) as inserter:
+            inserter.append(data)
+            inserter.finish()
 
     def close(self) -> None:
-        pass  # it stays open as long as anybody holds it
+        with _engine.lock:
+            if _engine.directory == self._directory and _engine.pid == os.getpid():
+                _engine.close()
 
-    def __del__(self) -> None:
-        connection = getattr(self, "_connection", None)
-        if connection is not None and self._pid == os.getpid():
+    @contextmanager
+    def _open(self) -> Iterator[Any]:
+        with _engine.lock:
+            if _engine.directory is not None and _engine.pid != os.getpid():
+                raise RuntimeError(
+                    f"chDB is in use in the process that this one was forked from ({self.place}), "
+                    "and cannot be used in both; start workers with the 'spawn' method, or use a "
+                    "server"
+                )
+            try:
+                if _engine.directory != self._directory:
+                    _engine.close()
+                    _engine.connection = self._connect(self._directory)  # type: ignore[no-untyped-call]
+                    _engine.directory, _engine.pid = self._directory, os.getpid()
+                yield _engine.connection
+            except RuntimeError as error:
+                hint = (
+                    ""
+                    if _engine.directory == self._directory
+                    else ". It can be open in one process at a time; is there another?"
+                )
+                raise refusal(self.place, f"{error}{hint}") from error
+
+
+class _Engine:
+    """What this process has open."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.directory: str | None = None
+        self.connection: Any = None
+        self.pid = 0
+
+    def close(self) -> None:
+        connection, self.connection, self.directory = self.connection, None, None
+        if connection is not None:
             connection.close()
 
-    def _check_process(self) -> None:
-        if self._pid != os.getpid():
-            raise RuntimeError(
-                f"{self.place} is open in the process that this one was forked from, and chDB "
-                "cannot be used in both; start workers with the 'spawn' method, or use a server"
-            )
+
+_engine = _Engine()
+
+
+def _renew_lock() -> None:
+    _engine.lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def _clause(settings: Mapping[str, str] | None) -> str:
     if not settings:
         return ""
     return " SETTINGS " + ", ".join(f"{name} = {literal(v)}" for name, v in settings.items())
-
-
-_servers: weakref.WeakValueDictionary[str, EmbeddedServer] = weakref.WeakValueDictionary()
-_lock = threading.Lock()
-
-
-def embedded(url: str) -> EmbeddedServer:
-    """Open ``chdb://directory``, or find that it is open."""
-    directory = os.path.realpath(unquote(url.removeprefix(_SCHEME)))
-    with _lock:
-        server = _servers.get(directory)
-        if server is None:
-            server = _servers[directory] = EmbeddedServer(directory)
-        return server

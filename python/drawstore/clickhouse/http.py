@@ -67,6 +67,10 @@ class HttpServer(Server):
         for connection, _ in idle:
             connection.close()
 
+    def __del__(self) -> None:
+        for connection, _ in getattr(self, "_idle", []):
+            connection.close()
+
     def nodes(self, listed: Sequence[Node]) -> list[Server]:
         if not self.address.others:
             # Nobody tells the ports of HTTP; where the others differ, they do so alike.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -17,7 +17,15 @@ __all__ = ["ContractBase", "assert_same", "assert_same_items", "begin", "chain_o
 
 
 class ContractBase:
-    """How backends are made for the tests."""
+    """How backends are made for the tests.
+
+    Attributes
+    ----------
+    is_shared : bool
+        Whether another process can read the store meanwhile; otherwise it gets an error.
+    """
+
+    is_shared: ClassVar[bool] = True
 
     def make_backend(self, path: Path) -> Backend:
         """Make a backend without runs.

@@ -1,0 +1,63 @@
+"""Every engine of ClickHouse is held to the contract of backends."""
+
+import os
+import subprocess
+import sys
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from drawstore import ClickHouseBackend
+from drawstore.testing import BackendContract
+
+HERE = Path(__file__).parent
+_numbers = count()
+
+
+class OnServer(BackendContract):
+    cluster = None
+
+    @pytest.fixture(autouse=True)
+    def database(self, hosts, tmp_path):
+        """Each test has a database of its own, with a name that has to be quoted."""
+        self.url = f"clickhouse://{hosts}/test%20{next(_numbers)}%60"
+        self.journals = tmp_path / "journals"
+
+    def open(self, mode):
+        return ClickHouseBackend(self.url, cluster=self.cluster, journal=self.journals, mode=mode)
+
+    def make_backend(self, path):
+        return self.open("a")
+
+    def reopen(self, backend):
+        return self.open("a")
+
+
+class TestServer(OnServer):
+    @pytest.fixture
+    def hosts(self, clickhouse):
+        return f"127.0.0.1:{clickhouse.http}"
+
+
+class TestCluster(OnServer):
+    cluster = "two"
+
+    @pytest.fixture
+    def hosts(self, clickhouse_cluster):
+        return ",".join(f"127.0.0.1:{node.http}" for node in clickhouse_cluster)
+
+
+@pytest.mark.parametrize("suite", ["chdb_contract.py"])
+def test_embedded(suite, tmp_path):
+    """In a process of its own: the threads of chDB are none of ours when other tests fork."""
+    process = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", HERE / "embedded" / suite],
+        cwd=HERE.parent,
+        env={**os.environ, "XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+    )
+    print(process.stdout[-20000:], process.stderr[-5000:])
+    assert process.returncode == 0
+    assert " passed" in process.stdout
