@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
@@ -89,15 +89,17 @@ class Summary:
                 yield f"{name}[{','.join(map(str, i))}]" if i else name, values
 
 
-def summarize(run: Run, quantiles: Sequence[float]) -> Summary:
-    """Summarize a run; see `Run.summary`."""
+def summarize(
+    run: Run, quantiles: Sequence[float], besides: Container[str] = frozenset()
+) -> Summary:
+    """Summarize a run, but for some of its variables; see `Run.summary`."""
     levels = checked_levels(quantiles)
     run = by_walkers(run)
     marks = [name for name in run.sample_stats if is_mark(name)]
     parts, _ = split(run.get_chains(), marks)
     variables = {}
     for name, variable in run.variables.items():
-        if (dtype := summarized_dtype(variable)) is not None:
+        if name not in besides and (dtype := summarized_dtype(variable)) is not None:
             draws = _gather(parts, name, math.prod(variable.shape), dtype)
             variables[name] = _summarize(draws, levels, tuple(variable.shape))
     return Summary({part.chain.chain_number: len(part) for part in parts}, levels, variables)

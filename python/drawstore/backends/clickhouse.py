@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import logging
 import os
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,9 +14,10 @@ from drawstore.backends.core import core_meta
 from drawstore.clickhouse.chain import ClickHouseChain
 from drawstore.clickhouse.connecting import connect
 from drawstore.clickhouse.draws import DrawsTable, row_bytes
-from drawstore.clickhouse.errors import ClickHouseError
+from drawstore.clickhouse.errors import MEMORY_LIMIT, ClickHouseError
 from drawstore.clickhouse.runs import Record, Runs
 from drawstore.clickhouse.spool import Spool, journals_directory, label_of, last_sum
+from drawstore.clickhouse.summary import ServerSummary
 from drawstore.clickhouse.tables import Tables
 from drawstore.clickhouse.writer import PendingDraws, ServerWriter
 from drawstore.delivery import writer
@@ -24,9 +26,11 @@ from drawstore.delivery.delivery import EXIT_WAIT
 from drawstore.delivery.journals import JournalOptions
 from drawstore.delivery.pending import Pending, Waiting
 from drawstore.delivery.writer import Writer, find_pending, find_writer
+from drawstore.ensemble import is_ensemble
 from drawstore.groups import from_npz, to_npz_bytes
 from drawstore.interface import Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta
+from drawstore.summary import Summary, checked_levels, summarize, summarized_dtype
 
 if TYPE_CHECKING:
     pass
@@ -275,6 +279,26 @@ class ClickHouseRun(Run):
     def close(self, timeout: float = EXIT_WAIT) -> None:
         """Close the chains of the run, as `ClickHouseBackend.close` does."""
         self._backend.close_chains(lambda pending: pending.rid == self.rid, timeout)
+
+    def summary(self, quantiles: Sequence[float] = (0.05, 0.5, 0.95)) -> Summary:
+        levels = checked_levels(quantiles)
+        if is_ensemble(self) or not ServerSummary.can_tell_warmup(self.draws):
+            return super().summary(levels)
+        self.flush()
+        chains = self._backend.runs.chains(self._record)
+        is_twofold = self.draws.rows() != sum(chains.values())
+        try:
+            counted, found = ServerSummary(self.draws, levels, is_twofold).run()
+        except ClickHouseError as error:
+            if error.code != MEMORY_LIMIT:
+                raise
+            return super().summary(levels)
+        summarized = [v.name for v in self._meta.variables if summarized_dtype(v) is not None]
+        if not found or len(found) < len(summarized):
+            rest = summarize(self, levels, found)
+            counted, found = rest.chains, rest.variables | found
+        ordered = {name: found[name] for name in summarized}
+        return Summary(dict.fromkeys(chains, 0) | counted, levels, ordered)
 
     def _save_group(self, name: str, group: Group) -> None:
         self._backend.check_writable()

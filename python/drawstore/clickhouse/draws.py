@@ -75,6 +75,11 @@ class DrawsTable:
             )
         return known + n
 
+    def rows(self) -> int:
+        """Count the rows of all chains; where a block came twice, its rows count twice."""
+        ((n,),) = self.tables.rows(["UInt64"], f"SELECT count() FROM {quoted(self.name)}")
+        return int(n)
+
     def state(self, number: int, start: int) -> tuple[bool, int]:
         """Tell whether a chain has draw ``start - 1``, and how many it has from ``start`` on."""
         before = max(0, start - 1)

@@ -9,6 +9,7 @@ __all__ = ["ClickHouseError", "UnreachableError", "refusal"]
 TABLE_EXISTS = 57
 UNKNOWN_TABLE = 60
 UNKNOWN_DATABASE = 81
+MEMORY_LIMIT = 241
 
 # Time out; too many queries; network between nodes; memory, disk, and parts not merged yet.
 _TEMPORARY = {32, 159, 160, 202, 209, 210, 225, 236, 241, 242, 243, 252, 279, 285, 319, 999}

@@ -6,7 +6,10 @@ import struct
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-__all__ = ["literal", "pack_rows", "quoted", "unpack_rows"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Reader", "literal", "pack_rows", "quoted", "unpack_rows"]
 
 _ESCAPES = {"\\": "\\\\", "`": "\\`", "'": "\\'", "\0": "\\0", "\n": "\\n", "\r": "\\r"}
 _NUMBERS = {
@@ -15,6 +18,12 @@ _NUMBERS = {
     "UInt64": struct.Struct("<Q"),
     "Int64": struct.Struct("<q"),
     "Float64": struct.Struct("<d"),
+}
+_KINDS = {"UInt": ("u", (1, 2, 4, 8)), "Int": ("i", (1, 2, 4, 8)), "Float": ("f", (4, 8))}
+_DTYPES = {
+    f"{name}{8 * size}": np.dtype(f"<{kind}{size}")
+    for name, (kind, sizes) in _KINDS.items()
+    for size in sizes
 }
 
 
@@ -78,6 +87,53 @@ def unpack_rows(types: Sequence[str], data: bytes) -> list[tuple[Any, ...]]:
                 raise ValueError("the answer of the server is cut off")
         rows.append(tuple(row))
     return rows
+
+
+class Reader:
+    """Reads the values of one row in FORMAT RowBinary, of which some are arrays.
+
+    Parameters
+    ----------
+    data : bytes
+
+    Raises
+    ------
+    ValueError
+        By its methods: where the row is cut off.
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    def number(self, kind: str) -> int:
+        """Read a number."""
+        return int(self._take(_DTYPES[kind], 1)[0])
+
+    def array(self, kind: str) -> NDArray[Any]:
+        """Read an array of numbers."""
+        return self._take(_DTYPES[kind], self._count())
+
+    def arrays(self, kind: str) -> NDArray[Any]:
+        """Read an array of arrays that are alike in length."""
+        return np.stack([self.array(kind) for _ in range(self._count())])
+
+    def counts(self) -> dict[int, int]:
+        """Read what ``sumMap`` gives for numbers of 32 and of 64 bits."""
+        keys, values = self.array("UInt32"), self.array("UInt64")
+        return dict(zip(keys.tolist(), values.tolist(), strict=True))
+
+    def _count(self) -> int:
+        count, self._at = _unpacked_count(self._data, self._at)
+        return count
+
+    def _take(self, dtype: np.dtype[Any], n: int) -> NDArray[Any]:
+        end = self._at + n * dtype.itemsize
+        if end > len(self._data):
+            raise ValueError("the answer of the server is cut off")
+        values = np.frombuffer(self._data, dtype, n, self._at)
+        self._at = end
+        return values
 
 
 def _packed_count(count: int) -> bytes:
