@@ -12,6 +12,7 @@ from pathlib import Path
 
 __all__ = ["main"]
 
+_WHERE = "a directory, an HDF5 file, or clickhouse://user:password@host:8123/database"
 _DEMO_NEEDS = ("emcee", "matplotlib", "corner", "tqdm")
 
 
@@ -71,10 +72,10 @@ def _parser() -> argparse.ArgumentParser:
     show = commands.add_parser(
         "show",
         help="list the runs and chains of a store, who writes them, and what waits beside it",
-        description="List the runs and chains of a directory or an HDF5 file, who writes them, and "
-        "what waits beside it. Nothing is changed.",
+        description="List the runs and chains of a directory, an HDF5 file or a database, who "
+        "writes them, and what waits beside it. Nothing is changed.",
     )
-    show.add_argument("path", type=Path, metavar="PATH")
+    show.add_argument("where", metavar="WHERE", help=_WHERE)
     show.set_defaults(command=_show)
     recover = commands.add_parser(
         "recover",
@@ -83,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
         "by itself, too; then read every draw, and name those that are damaged. The exit code is 0 "
         "where nothing is.",
     )
-    recover.add_argument("path", type=Path, metavar="PATH")
+    recover.add_argument("where", metavar="WHERE", help=_WHERE)
     recover.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and change nothing"
     )
@@ -94,7 +95,10 @@ def _parser() -> argparse.ArgumentParser:
         help="copy what is intact into a new directory of runs",
     )
     recover.add_argument(
-        "--journal", type=Path, metavar="FILE", help="of an HDF5 file, where it is not beside it"
+        "--journal",
+        type=Path,
+        metavar="PATH",
+        help="of an HDF5 file, where it is not beside it; of a database, the directory of journals",
     )
     recover.set_defaults(command=_recover)
     return parser
@@ -103,7 +107,7 @@ def _parser() -> argparse.ArgumentParser:
 def _show(options: argparse.Namespace) -> int:
     from drawstore.recovery.show import describe
 
-    for line in describe(str(options.path)):
+    for line in describe(options.where):
         print(line)
     return 0
 
@@ -112,9 +116,7 @@ def _recover(options: argparse.Namespace) -> int:
     from drawstore.recovery import recover
 
     is_intact = True
-    lines = recover(
-        str(options.path), dry_run=options.dry_run, to=options.to, journal=options.journal
-    )
+    lines = recover(options.where, dry_run=options.dry_run, to=options.to, journal=options.journal)
     for line in lines:
         is_intact = is_intact and not line.is_damage
         print(line)

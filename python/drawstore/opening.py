@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Literal
 
+from .clickhouse.address import is_url
 from .interface import Backend, Run, RunInfo
 from .meta import RunMeta
 
@@ -22,7 +23,8 @@ def open(where: str | os.PathLike[str], mode: Literal["r", "a"] = "r") -> Backen
     where : path-like
         A directory of `FileBackend`, or an HDF5 file of `HDF5Backend`, of
         `drawstore.emcee.HDFBackend` or of emcee itself. Each group of emcee is a run, whose walkers
-        are its chains; it can only be read.
+        are its chains; it can only be read. Or the URL of a database of `ClickHouseBackend`, which
+        takes it as it is.
     mode : {"r", "a"}
         "r" changes nothing, "a" lets runs be added, gone on with and deleted.
 
@@ -40,11 +42,25 @@ def open(where: str | os.PathLike[str], mode: Literal["r", "a"] = "r") -> Backen
     if mode != "r" and mode != "a":
         raise ValueError(f"mode is 'r' or 'a', got {mode!r}")
     path = os.fspath(where)
+    if is_url(path):
+        return _open_database(path, mode)
     if not os.path.exists(path):
         raise FileNotFoundError(
             f"there is nothing at {path!r}; a directory or an HDF5 file with runs was expected"
         )
     return _open_directory(path, mode) if os.path.isdir(path) else _open_file(path, mode)
+
+
+def _open_database(url: str, mode: Literal["r", "a"]) -> Backend:
+    from .backends.clickhouse import ClickHouseBackend
+
+    backend = ClickHouseBackend(url, mode=mode)
+    if not backend.exists():
+        raise FileNotFoundError(
+            f"there are no runs in {backend.place!r}; a database was expected in which "
+            "drawstore.ClickHouseBackend has begun one"
+        )
+    return backend
 
 
 def _open_directory(path: str, mode: Literal["r", "a"]) -> Backend:

@@ -124,6 +124,10 @@ class ClickHouseBackend(DeliveredBackend):
                 logger.warning("draws wait in the journal %r: %s", path, error)
                 return
 
+    def exists(self) -> bool:
+        """Whether there are, or were, runs in the database."""
+        return self.runs.tables.exist()
+
     def init_run(self, meta: RunMeta) -> Run:
         self.check_writable()
         own = RunMeta()

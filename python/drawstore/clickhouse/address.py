@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass, field, replace
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-__all__ = ["Address", "parse_url"]
+__all__ = ["Address", "is_url", "parse_url"]
+
+_SCHEMES = ("clickhouse://", "chdb://")
 
 _PORT, _TLS_PORT = 8123, 8443
 _HOST = re.compile(r"(?P<host>\[[^\]]+\]|[^:\[\]]+)(?::(?P<port>\d+))?")
@@ -51,6 +53,11 @@ class Address:
         return replace(self, host=host, port=port, others=())
 
 
+def is_url(where: str) -> bool:
+    """Whether something is the URL of an engine of ClickHouse, rather than a path."""
+    return where.startswith(_SCHEMES)
+
+
 def parse_url(url: str) -> Address:
     """Read ``clickhouse://user:password@host:8123/database``.
 
@@ -70,7 +77,7 @@ def parse_url(url: str) -> Address:
     login, _, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.scheme != "clickhouse" or unknown(options) or parts.fragment:
+    if parts.scheme != "clickhouse" or set(options) - _OPTIONS or parts.fragment:
         raise _malformed(hosts, parts.path, parts.query)
     secure = options.get("secure", "").lower() in ("1", "true", "yes")
     nodes = []
@@ -92,11 +99,6 @@ def parse_url(url: str) -> Address:
         ca=options.get("ca"),
         others=tuple(nodes[1:]),
     )
-
-
-def unknown(options: dict[str, str]) -> set[str]:
-    """Give the options that there are not."""
-    return set(options) - _OPTIONS
 
 
 def _malformed(hosts: str, path: str, query: str) -> ValueError:

@@ -10,15 +10,9 @@ from .embedded import EmbeddedServer
 from .http import HttpServer
 from .server import Server
 
-__all__ = ["DIRECTORY", "connect", "is_url"]
+__all__ = ["DIRECTORY", "connect"]
 
 DIRECTORY = "drawstore.chdb"  # of chDB, where none is named
-_SCHEMES = ("clickhouse://", "chdb://")
-
-
-def is_url(where: object) -> bool:
-    """Whether something is the URL of an engine of ClickHouse."""
-    return isinstance(where, str) and where.startswith(_SCHEMES)
 
 
 def connect(where: Any, timeout: float) -> Server:

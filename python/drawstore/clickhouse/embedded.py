@@ -78,6 +78,9 @@ class EmbeddedServer(Server):
             inserter.append(data)
             inserter.finish()
 
+    def is_there(self) -> bool:
+        return os.path.isdir(self._directory)
+
     def close(self) -> None:
         with _engine.lock:
             if _engine.directory == self._directory and _engine.pid == os.getpid():

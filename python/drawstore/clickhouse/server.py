@@ -114,6 +114,10 @@ class Server(ABC):
         """
         raise ValueError(f"{self.place} is no node of a cluster")
 
+    def is_there(self) -> bool:
+        """Whether there is anything to ask, so that asking makes nothing."""
+        return True
+
     @abstractmethod
     def close(self) -> None:
         """Let go of connections; the next query makes new ones."""

@@ -99,14 +99,27 @@ class Spool:
         """
         journals.heal(path, self._runs.place, self._deliver)
 
+    def explain(self, path: str) -> list[str]:
+        """Say what `heal` would do with a journal; nothing is changed."""
+        scan = JournalScan(path)
+        lines = [scan.damaged, *(piece.damaged for piece in scan.chains)]
+        for piece in scan.chains:
+            try:
+                first = self._find(piece)[2]
+            except UnfitError as error:
+                lines.append(f"the journal {path!r} would be set aside: {error}")
+            else:
+                if first < piece.stop:
+                    lines.append(
+                        f"{piece.stop - first} draws of {piece.label!r} would be delivered from "
+                        f"the journal {path!r}"
+                    )
+        return [line for line in lines if line]
+
     def _deliver(self, scan: JournalScan, piece: JournalScan.Chain, size: int) -> int:
-        draws, number = self._find(piece)
+        draws, number, begin = self._find(piece)
         meta = core_meta(draws.meta)
-        n = draws.count(number)
-        known = min(n, piece.stop)
-        if known > piece.first and piece.sum_before(known) != last_sum(draws, number, known):
-            raise UnfitError(f"another program went on with {piece.label!r}, which has {n} draws")
-        begin = at = first_missing(piece, n, None)
+        at = begin
         rows = max(1, BLOCK_BYTES * (piece.stop - piece.first) // max(1, size))
         while at < piece.stop:
             stop = min(piece.stop, at + rows)
@@ -124,14 +137,20 @@ class Spool:
                 at = fitting
         return at - begin
 
-    def _find(self, piece: JournalScan.Chain) -> tuple[DrawsTable, int]:
+    def _find(self, piece: JournalScan.Chain) -> tuple[DrawsTable, int, int]:
+        """Find the chain of rows in a journal, and the first of them that the server lacks."""
         rid, _, number = piece.label.rpartition("/")
         rid = unquote(rid)
         records = [r for r in self._runs.all(rid) if r.journal_id == piece.id]
         if not records:
             raise UnfitError(f"run {rid!r} is not there any more, or was begun anew")
         meta = self._runs.meta_of(records[0])
-        return DrawsTable(self._runs.tables, records[0].table, meta), int(number)
+        draws = DrawsTable(self._runs.tables, records[0].table, meta)
+        n = draws.count(int(number))
+        known = min(n, piece.stop)
+        if known > piece.first and piece.sum_before(known) != last_sum(draws, int(number), known):
+            raise UnfitError(f"another program went on with {piece.label!r}, which has {n} draws")
+        return draws, int(number), first_missing(piece, n, None)
 
 
 def label_of(rid: str, number: int) -> str:

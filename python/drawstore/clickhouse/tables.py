@@ -110,15 +110,11 @@ class Tables:
     @cached_property
     def cluster(self) -> str | None:
         """The cluster over which the tables are distributed."""
-        sql = (
-            "SELECT engine_full FROM system.tables WHERE database = "
-            f"{literal(self.server.database)} AND name = {literal(RUNS)} FORMAT RowBinary"
-        )
-        found = unpack_rows(["String"], self.server.query(sql, in_database=False))
-        if not found:
+        engine = self._engine_of_runs()
+        if not engine:
             return self._wanted
-        engine = _DISTRIBUTED.match(found[0][0].decode())
-        there = engine[1] if engine else None
+        found = _DISTRIBUTED.match(engine)
+        there = found[1] if found else None
         if self._wanted not in (None, there):
             raise ValueError(
                 f"{self.server.place} has runs "
@@ -126,6 +122,18 @@ class Tables:
                 + f" already, not on cluster {self._wanted!r}; choose another database"
             )
         return there
+
+    def exist(self) -> bool:
+        """Whether any run was begun here."""
+        return self.server.is_there() and bool(self._engine_of_runs())
+
+    def _engine_of_runs(self) -> str:
+        sql = (
+            "SELECT engine_full FROM system.tables WHERE database = "
+            f"{literal(self.server.database)} AND name = {literal(RUNS)} FORMAT RowBinary"
+        )
+        found = unpack_rows(["String"], self.server.query(sql, in_database=False))
+        return found[0][0].decode() if found else ""
 
     # Making and dropping.
 

@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from drawstore.backends.clickhouse import ClickHouseBackend
 from drawstore.backends.core import FileBackend
+from drawstore.clickhouse.address import is_url
 from drawstore.hdf5.healing import explain
 from drawstore.hdf5.journal import journal_path
 from drawstore.hdf5.redo import left_behind
@@ -51,13 +53,13 @@ def recover(
     Parameters
     ----------
     path : str
-        A directory or an HDF5 file.
+        A directory, an HDF5 file, or the URL of a database.
     dry_run : bool
         Say what would be done, and change nothing.
     to : path-like, optional
         A new directory, for a copy of what is intact.
     journal : path-like, optional
-        Of an HDF5 file, where it is not beside it.
+        Of an HDF5 file, where it is not beside it; of a database, the directory of journals.
 
     Yields
     ------
@@ -65,7 +67,9 @@ def recover(
     """
     if to is not None and os.path.exists(to):
         raise FileExistsError(f"{os.fspath(to)!r} is there already; name a new directory")
-    if not os.path.isdir(path):
+    if is_url(path):
+        yield from _deliver(path, journal or True, dry_run)
+    elif not os.path.isdir(path):
         if dry_run and left_behind(path):
             yield Line("a process died while it changed the file; the change would be finished")
             return  # until then nobody can read it
@@ -90,6 +94,20 @@ def _heal(path: str, journal: str, dry_run: bool) -> Iterator[Line]:
         file.acquire(journal=journal)
         file.release()
     yield from map(Line, said)
+
+
+def _deliver(url: str, journal: bool | str | os.PathLike[str], dry_run: bool) -> Iterator[Line]:
+    spool = ClickHouseBackend(url, mode="r", journal=journal).spool
+    for path in spool.all():
+        if dry_run:
+            yield from map(Line, spool.explain(path))
+            continue
+        with _heard() as said:
+            try:
+                spool.heal(path)
+            except BlockingIOError as error:
+                said.append(str(error.strerror))
+        yield from map(Line, said)
 
 
 @contextmanager

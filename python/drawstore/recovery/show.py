@@ -10,10 +10,12 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from drawstore._core import lock_file_holder, run_folder
+from drawstore._core import is_locked, lock_file_holder, run_folder
+from drawstore.backends.clickhouse import ClickHouseBackend
 from drawstore.opening import open as open_store
 
 if TYPE_CHECKING:
+    from drawstore.clickhouse.spool import Spool
     from drawstore.interface import Backend, Run
 
 __all__ = ["describe", "runs_at", "size_text"]
@@ -24,7 +26,11 @@ _HOLDER_OF_DRAWS, _HOLDER_OF_REDO = 512, 0  # where it is in a file
 
 def runs_at(path: str) -> Iterator[tuple[str, Callable[[], Run]]]:
     """Give the names of the runs at a place, and what opens each: also of damaged ones."""
-    backend = open_store(path)
+    return runs_in(open_store(path), path)
+
+
+def runs_in(backend: Backend, path: str) -> Iterator[tuple[str, Callable[[], Run]]]:
+    """Give the runs of a backend that was opened at a path, as `runs_at` does."""
     if os.path.isdir(path):
         for name in sorted(os.listdir(path)):
             if os.path.exists(os.path.join(path, name, "run.meta")) and not name.startswith("."):
@@ -38,9 +44,13 @@ def runs_at(path: str) -> Iterator[tuple[str, Callable[[], Run]]]:
 def describe(path: str) -> Iterator[str]:
     """Say what is kept at a place: runs, chains, who writes them, what waits beside them."""
     backend = open_store(path)
-    yield f"{path}: {_kind(backend)}"
-    yield from _beside(path)
-    for name, open_run in runs_at(path):
+    if isinstance(backend, ClickHouseBackend):
+        yield f"{backend.place}: {_kind(backend)}"
+        yield from _spooled(backend.spool)
+    else:
+        yield f"{path}: {_kind(backend)}"
+        yield from _beside(path)
+    for name, open_run in runs_in(backend, path):
         try:
             yield from _run(path, open_run())
         except (OSError, RuntimeError, ValueError, KeyError) as error:
@@ -49,6 +59,7 @@ def describe(path: str) -> Iterator[str]:
 
 def _kind(backend: Backend) -> str:
     kinds = {
+        "ClickHouseBackend": "runs in a database of ClickHouse",
         "FileBackend": "a directory of runs, each chain a file",
         "HDF5Backend": "runs in an HDF5 file",
         "EmceeFile": "an HDF5 file of emcee",
@@ -78,6 +89,15 @@ def _writer_of_chain(path: str, rid: str, number: int) -> str:
         return f", being written by {by_lock_file}"
     holder = _holder(file, _HOLDER_OF_DRAWS)
     return f", last written by {holder}" if holder else ""
+
+
+def _spooled(spool: Spool) -> Iterator[str]:
+    for path in spool.all():
+        size = size_text(os.path.getsize(path))
+        with open(path, "rb") as file:
+            is_written = is_locked(file.fileno(), path)
+        state = "being written" if is_written else "left by a process that died"
+        yield f"  on this machine: the journal {path}, {size}, {state}"
 
 
 def _beside(path: str) -> Iterator[str]:
