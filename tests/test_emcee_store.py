@@ -31,9 +31,16 @@ STORES = {
 }
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[*STORES, "clickhouse"])
 def store(request, tmp_path):
-    with STORES[request.param](tmp_path) as store:
+    if request.param == "clickhouse":
+        server = request.getfixturevalue("clickhouse")
+        store = drawstore.ClickHouseBackend(
+            f"clickhouse://127.0.0.1:{server.http}/{tmp_path.name}", journal=tmp_path / "journals"
+        )
+    else:
+        store = STORES[request.param](tmp_path)
+    with store:
         yield store
 
 
