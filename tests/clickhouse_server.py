@@ -68,12 +68,18 @@ def binary():
 
 
 def free_ports(n):
-    """Give ports that nobody listens on now."""
+    """Give ports that nobody listens on now, three in a row for each of n servers."""
+    groups = []
     with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(n)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
+        while len(groups) < n:
+            first = stack.enter_context(socket.socket())
+            first.bind(("127.0.0.1", 0))
+            start = first.getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                for port in (start + 1, start + 2):
+                    stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
+                groups.append((start, start + 1, start + 2))
+    return groups
 
 
 class Server:
@@ -150,8 +156,7 @@ class Server:
 @contextlib.contextmanager
 def servers(folder, n=1, cluster="two"):
     """Run servers that know each other as the shards of a cluster."""
-    ports = free_ports(3 * n)
-    groups = [ports[3 * i : 3 * i + 3] for i in range(n)]
+    groups = free_ports(n)
     shards = "".join(SHARD.format(tcp=tcp) for tcp, _, _ in groups)
     nodes = [
         Server(Path(folder) / f"node{i}", group, shards, cluster) for i, group in enumerate(groups)

@@ -232,6 +232,36 @@ def test_draws_that_the_server_lost_are_told(url, clickhouse, request):
         len(elsewhere)
 
 
+@pytest.mark.parametrize("named", [1, 2])
+def test_runs_on_a_cluster_are_seen_from_every_node(clickhouse_cluster, named, tmp_path):
+    hosts = [f"127.0.0.1:{node.http}" for node in clickhouse_cluster]
+    url = f"clickhouse://{','.join(hosts[:named])}/{tmp_path.name}"
+    run = ClickHouseBackend(url, cluster="two").init_run(META)
+    for number in range(4):
+        with run.init_chain(number) as chain:
+            fill(chain, 0, 10)
+    for host in hosts:
+        seen = drawstore.open(f"clickhouse://{host}/{tmp_path.name}").get_run("ours")
+        for chain in seen.get_chains():
+            check(chain, 10)
+        assert seen.summary().chains == dict.fromkeys(range(4), 7)
+    counts = [
+        int(node.query(f"SELECT count() FROM {tmp_path.name}.`{run.table}_local`"))
+        for node in clickhouse_cluster
+    ]
+    assert sum(counts) == 40
+    # Who does not say so goes on with the cluster that is there, and another one is refused.
+    with drawstore.open(f"clickhouse://{hosts[1]}/{tmp_path.name}", "a") as backend:
+        chain = backend.get_run("ours").init_chain(0, resume=True)
+        fill(chain, 10, 20)
+        backend.init_run(make_meta({"y": (int, ())}, rid="another"))
+    with pytest.raises(ValueError, match="on cluster 'two' already"):
+        ClickHouseBackend(url, cluster="three").init_run(META)
+    backend = drawstore.open(url, "a")
+    backend.delete_run("ours")
+    assert [info.rid for info in backend.get_runs()] == ["another"]
+
+
 def test_the_journal_may_be_elsewhere_or_nowhere(url, tmp_path, journals, caplog):
     caplog.set_level(logging.WARNING)
     with ClickHouseBackend(url, journal=tmp_path / "here", flush_interval=1000) as backend:

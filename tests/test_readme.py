@@ -4,18 +4,28 @@ import re
 import signal
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+import drawstore
 from pymc_runs import QUIET  # also makes PyMC compile fast
 
 README = Path(__file__).parent.parent / "README.md"
 
 
+def python_blocks():
+    text = README.read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+
+
+def needs_servers(block):
+    return "clickhouse://" in block
+
+
 @pytest.mark.filterwarnings(*QUIET)
 def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    text = README.read_text(encoding="utf-8")
-    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    blocks = [block for block in python_blocks() if not needs_servers(block)]
     assert len(blocks) >= 5
     names: dict[str, object] = {}
     handler = signal.getsignal(signal.SIGTERM)
@@ -26,3 +36,22 @@ def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
         signal.signal(signal.SIGTERM, handler)
     assert capsys.readouterr().out.startswith("1500 [")
     assert {path.name for path in tmp_path.iterdir()} == {"chain.h5", "runs", "runs.h5"}
+
+
+def test_every_python_block_for_servers_runs(
+    tmp_path, monkeypatch, capsys, clickhouse, clickhouse_cluster
+):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    addresses = {"localhost:8123": f"127.0.0.1:{clickhouse.http}"}
+    for i, node in enumerate(clickhouse_cluster, 1):
+        addresses[f"node{i}:8123"] = f"127.0.0.1:{node.http}"
+    blocks = [block for block in python_blocks() if needs_servers(block)]
+    assert len(blocks) == 3
+    names = {"np": np, "drawstore": drawstore}
+    for block in blocks:
+        for address, real in addresses.items():
+            block = block.replace(address, real)
+        exec(compile(block, "README.md", "exec"), names)
+    assert names["last"].shape == (100, 10)
+    assert "1000 draws in 1 chains" in capsys.readouterr().out
+    assert names["backend"].get_runs() == []
