@@ -274,3 +274,18 @@ def test_the_journal_may_be_elsewhere_or_nowhere(url, tmp_path, journals, caplog
     assert not list(journals.rglob("*.journal"))
     assert not list((tmp_path / "here").rglob("*.journal"))
     assert not caplog.records
+
+
+def test_one_draw_far_away_costs_the_spread_no_digits(url):
+    x = np.concatenate([[1e9], np.random.default_rng(1).normal(0, 1e-3, 5000)])
+    run = ClickHouseBackend(url).init_run(make_meta({"x": (float, ())}, {"tune": (bool, ())}))
+    with run.init_chain(0) as chain:
+        chain.extend({"x": x}, {"tune": np.arange(5001) < 1})
+    with run.init_chain(1) as chain:
+        chain.extend({"x": x[1:]}, {"tune": np.zeros(5000, bool)})
+    found = run.summary().variables["x"]
+    np.testing.assert_allclose(found.sd, np.std(np.tile(x[1:], 2), ddof=1), rtol=1e-10)
+    with run.init_chain(2) as chain:
+        chain.extend({"x": [1e9]}, {"tune": [False]})
+    found = run.summary().variables["x"]
+    np.testing.assert_allclose(found.sd, np.std(np.append(np.tile(x[1:], 2), 1e9), ddof=1))

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["ServerSummary"]
 
 _MOST_VALUES = 4096  # elements of variables in one query, whose length is limited
-_FLOATS = ("Float32", "Float64")
+_FAR = 1e3  # standard deviations
+_ROUNDING = 1e-12
 
 
 class ServerSummary:
@@ -65,10 +66,11 @@ class ServerSummary:
                 chains = {}
                 found |= {v.name: _nothing(v, self._levels) for v in group}
                 continue
-            answer = self._reader(self._aggregates(group, origins))
-            chains = answer.counts()
-            for variable in group:
-                found[variable.name] = self._read(answer, variable, origins[variable.name])
+            chains, summaries = self._about(group, origins)
+            nearer = {name: _nearer(origins[name], one) for name, one in summaries.items()}
+            if any((nearer[name] != origins[name]).any() for name in nearer):
+                chains, summaries = self._about(group, nearer)
+            found |= summaries
         return chains, found
 
     def _reader(self, columns: str) -> Reader:
@@ -87,6 +89,14 @@ class ServerSummary:
         values = {v.name: answer.array("Float64") for v in group}
         return n, {name: np.where(np.isfinite(x), x, 0.0) for name, x in values.items()}
 
+    def _about(
+        self, group: Sequence[Variable], origins: dict[str, NDArray[np.float64]]
+    ) -> tuple[dict[int, int], dict[str, VariableSummary]]:
+        """Ask for a group of variables, counting from origins."""
+        answer = self._reader(self._aggregates(group, origins))
+        chains = answer.counts()
+        return chains, {v.name: self._read(answer, v, origins[v.name]) for v in group}
+
     def _aggregates(self, group: Sequence[Variable], origins: dict[str, Any]) -> str:
         columns = ["sumMap([chain], [toUInt64(1)])"]
         levels = ", ".join(f"{level!r}" for level in self._levels)
@@ -94,7 +104,7 @@ class ServerSummary:
             array = self._array(variable)
             origin = ", ".join(f"toFloat64({float(o)!r})" for o in origins[variable.name])
             about = f"arrayMap((v, o) -> toFloat64(v) - o, {array}, [{origin}])"
-            columns += [f"avgForEach({about})", f"varSampStableForEach({about})"]
+            columns += [f"avgForEach({about})", f"varSampForEach({about})"]
             columns.append(f"sumForEach(arrayMap(v -> toUInt64(NOT isNaN(toFloat64(v))), {array}))")
             if self._levels:
                 columns.append(f"quantilesExactForEach({levels})({array})")
@@ -117,7 +127,7 @@ class ServerSummary:
             sd = np.sqrt(variance)
         return VariableSummary(
             (origin + mean).reshape(shape),
-            np.where(np.isfinite(sd), sd, np.nan).reshape(shape),
+            np.where(np.isfinite(mean) & np.isfinite(sd), sd, np.nan).reshape(shape),
             quantiles.reshape(-1, *shape),
         )
 
@@ -127,6 +137,15 @@ class ServerSummary:
     def _array(self, variable: Variable) -> str:
         name, kind = self._column(variable)
         return quoted(name) if kind.startswith("Array(") else f"[{quoted(name)}]"
+
+
+def _nearer(origin: NDArray[np.float64], found: VariableSummary) -> NDArray[np.float64]:
+    """Give an origin about which sums of squares lose fewer digits: the same, or the mean."""
+    mean, sd = found.mean.reshape(-1), found.sd.reshape(-1)
+    with np.errstate(invalid="ignore", over="ignore"):
+        off = np.abs(mean - origin)
+        is_far = np.isfinite(mean) & (off > _FAR * sd) & (off > _ROUNDING * np.abs(mean))
+    return np.where(is_far, mean, origin)
 
 
 def _groups(variables: Sequence[Variable]) -> Iterator[list[Variable]]:
