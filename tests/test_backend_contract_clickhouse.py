@@ -1,4 +1,7 @@
-"""Every engine of ClickHouse is held to the contract of backends."""
+"""Every engine of ClickHouse is held to the contract of backends.
+
+A server of your own, too, where DRAWSTORE_TEST_URL names it: clickhouse://user:password@host:8123.
+"""
 
 import os
 import subprocess
@@ -21,7 +24,7 @@ class OnServer(BackendContract):
     @pytest.fixture(autouse=True)
     def database(self, hosts, tmp_path):
         """Each test has a database of its own, with a name that has to be quoted."""
-        self.url = f"clickhouse://{hosts}/test%20{next(_numbers)}%60"
+        self.url = f"clickhouse://{hosts}/test%20{os.getpid()}%20{next(_numbers)}%60"
         self.journals = tmp_path / "journals"
 
     def open(self, mode):
@@ -46,6 +49,14 @@ class TestCluster(OnServer):
     @pytest.fixture
     def hosts(self, clickhouse_cluster):
         return ",".join(f"127.0.0.1:{node.http}" for node in clickhouse_cluster)
+
+
+if "DRAWSTORE_TEST_URL" in os.environ:
+
+    class TestGiven(OnServer):
+        @pytest.fixture
+        def hosts(self):
+            return os.environ["DRAWSTORE_TEST_URL"].removeprefix("clickhouse://").strip("/")
 
 
 @pytest.mark.parametrize("suite", ["chdb_contract.py"])
