@@ -11,20 +11,20 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import h5py
 from h5py._objects import phil
 
-from drawstore._core import Holding, reserve
-from drawstore.fileio import datasync, open_binary, sync_directory
+from drawstore._core import Holding
+from drawstore.fileio import open_binary, sync_directory
 
 from .capture import CapturedFile, Stage
-from .change import Change
 from .errors import explained, is_lock_error, locked, naming
 from .healing import heal
 from .journal import Journals, journal_path
 from .locks import has_no_locks, pauses, try_lock, unlock
+from .preparing import prepare, raise_cause
 from .redo import RedoFile, change_to_see, left_behind
 from .uninterrupted import uninterrupted
 
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 __all__ = ["PATIENCE", "StoreFile", "store_file"]
 
-# What HDF5 1.10 and later can read, so that older programs can, too.
-_LIBVER = ("v110", "v110")
 PATIENCE = 10.0  # seconds that a read waits for another program's lock
 
 
@@ -249,7 +247,7 @@ class StoreFile:
             # Shared: readers may go on, other writers may not.
             if not try_lock(fd, shared=True):
                 return False
-            prepared = self._prepare(change, replaces, fd, redo)
+            prepared = prepare(self.path, change, replaces, fd, redo, self._stage)
             for _ in left:
                 if not self._is_open_here() and try_lock(fd):
                     break
@@ -271,70 +269,6 @@ class StoreFile:
                 raise
             redo.clear()
             return True
-
-    def _prepare(
-        self,
-        change: Callable[[h5py.File], None],
-        replaces: Callable[[h5py.File], bool] | None,
-        fd: int,
-        redo: RedoFile,
-    ) -> Change:
-        captured = CapturedFile(fd, self.path, self._stage)
-        try:
-            self._run(change, replaces, captured)
-            redo.check()
-            captured.write_behind()
-            if captured.size > captured.old_size > 0:
-                reserve(fd, [(captured.old_size, captured.size)])
-                captured.wrote_behind = True
-            if captured.wrote_behind:
-                datasync(fd)
-            prepared = Change.of(captured, fd)
-            if captured.old_size:  # a full disk shows now, not half-way, where there are holes, too
-                reserve(fd, [(start, start + len(data)) for start, data in prepared.runs])
-            redo.prepare(prepared)
-        except BaseException:
-            is_ours = not (redo.pending or redo.is_lost)
-            if is_ours and os.fstat(fd).st_size > captured.old_size:
-                os.ftruncate(fd, captured.old_size)
-            raise
-        return prepared
-
-    def _run(
-        self,
-        change: Callable[[h5py.File], None],
-        replaces: Callable[[h5py.File], bool] | None,
-        captured: CapturedFile,
-    ) -> None:
-        mode = "r+" if captured.old_size else "w"
-        try:
-            if captured.old_size and replaces is not None:
-                with h5py.File(captured, "r") as file:
-                    afresh = replaces(file)
-                if afresh:
-                    mode = "w"
-                    captured.truncate(0)
-            with h5py.File(captured, mode, libver=_LIBVER) as file:
-                try:
-                    with naming(self.path):
-                        change(file)
-                except BaseException:
-                    captured.abort()
-                    raise
-        except BaseException as error:
-            self._raise_cause(error, captured.take_error())
-        hidden = captured.take_error()
-        if hidden is not None:
-            raise hidden
-
-    def _raise_cause(self, error: BaseException, hidden: BaseException | None) -> NoReturn:
-        """Raise what h5py says of a captured file, or what it hides, in words that help."""
-        cause = error if hidden is None else hidden
-        if isinstance(cause, OSError):
-            cause = explained(self.path, cause)
-        if cause is error:
-            raise error
-        raise cause from error
 
     # Reading.
 
@@ -372,7 +306,7 @@ class StoreFile:
                         try:
                             file = h5py.File(captured, "r")
                         except OSError as error:
-                            self._raise_cause(error, captured.take_error())
+                            raise_cause(self.path, error, captured.take_error())
                         with file, naming(self.path):
                             yield file
                         return
