@@ -23,6 +23,8 @@ def obey(command, store, path, writers):
         writers.append(store.resume(path, LAYOUT))
     elif command == "append":
         writers[-1].append(writers[-1].count())
+    elif command == "flush":
+        writers[-1].sync()
     elif command == "count":
         return writers[-1].count()
     elif command == "read":

@@ -37,7 +37,7 @@ save(0, 20)
 backend.flush()
 save(20, 50)
 if where == "in a change":
-    def half(change, fd):
+    def half(change, fd, check):
         start, data = change.runs[0]
         redo.write_pieces(fd, [(start, data[: len(data) // 2])])
         os.kill(os.getpid(), signal.SIGKILL)

@@ -181,7 +181,7 @@ def interrupted(path, change):
     class Died(BaseException):
         pass
 
-    def die(self, fd):
+    def die(self, fd, check):
         raise Died
 
     apply = redo.Change.apply
@@ -283,7 +283,7 @@ def test_another_versions_redo_file_is_left_to_it(path):
 def test_an_interrupted_process_finishes_its_change_itself(path, monkeypatch, at):
     whole = redo.Change.apply
 
-    def stop(self, fd):
+    def stop(self, fd, check):
         if at == "half-way":
             capture.write_pieces(fd, self.runs[:1])
         raise KeyboardInterrupt

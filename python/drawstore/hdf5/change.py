@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from drawstore._core import sector_sums, write_pieces
@@ -83,10 +83,19 @@ class Change:
             read_padded(fd, start, len(data)) == data for start, data in self.runs
         )
 
-    def apply(self, fd: int) -> None:
-        """Bring the file into the new state, durably."""
+    def apply(self, fd: int, check: Callable[[], None]) -> None:
+        """Bring the file into the new state, durably.
+
+        Parameters
+        ----------
+        fd : int
+            The file, open and locked.
+        check : callable
+            Raises where somebody else writes to it by now, because this process was stopped.
+        """
         is_longer = os.fstat(fd).st_size > self.new_size
         write_pieces(fd, self.runs, sync=not is_longer)
+        check()  # else what he wrote would be cut off
         if is_longer or os.fstat(fd).st_size != self.new_size:
             os.ftruncate(fd, self.new_size)
             datasync(fd)

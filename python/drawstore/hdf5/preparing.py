@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from typing import NoReturn
@@ -64,6 +65,8 @@ def prepare(
             reserve(fd, [(start, start + len(data)) for start, data in prepared.runs])
         redo.prepare(prepared)
     except BaseException:
+        with contextlib.suppress(RuntimeError, OSError):
+            redo.check()
         is_ours = not (redo.pending or redo.is_lost)
         if is_ours and os.fstat(fd).st_size > captured.old_size:
             os.ftruncate(fd, captured.old_size)

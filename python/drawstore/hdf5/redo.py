@@ -176,7 +176,7 @@ class RedoFile:
                     self._set_aside("the file was changed or replaced since")
                 return False
             self.check()
-            change.apply(fd)
+            change.apply(fd, self.check)
         finally:
             unlock(fd)
             os.close(fd)

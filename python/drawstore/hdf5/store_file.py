@@ -261,7 +261,7 @@ class StoreFile:
                 return False
             redo.check()
             try:
-                prepared.apply(fd)
+                prepared.apply(fd, redo.check)
             except OSError:
                 if prepared.old_size == 0:
                     os.ftruncate(fd, 0)
