@@ -13,7 +13,7 @@ from drawstore.backends.core import core_meta
 from drawstore.clickhouse.chain import ClickHouseChain
 from drawstore.clickhouse.connecting import connect
 from drawstore.clickhouse.draws import DrawsTable, row_bytes
-from drawstore.clickhouse.errors import ClickHouseError
+from drawstore.clickhouse.errors import ClickHouseError, UnreachableError
 from drawstore.clickhouse.runs import Record, Runs
 from drawstore.clickhouse.spool import Spool, journals_directory, label_of, last_sum
 from drawstore.clickhouse.tables import Tables
@@ -118,7 +118,8 @@ class ClickHouseBackend(DeliveredBackend):
                 pass  # a process is writing it
             except ClickHouseError as error:
                 logger.warning("draws wait in the journal %r: %s", path, error)
-                return
+                if isinstance(error, UnreachableError):
+                    return
 
     def init_run(self, meta: RunMeta) -> Run:
         self.check_writable()

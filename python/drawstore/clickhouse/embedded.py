@@ -66,6 +66,7 @@ class EmbeddedServer(Server):
         *,
         most_bytes: int = MOST_BYTES,
         in_database: bool = True,
+        cancelled: Callable[[], bool] | None = None,
     ) -> bytes:
         self._check_process()
         sql += _clause(settings)
