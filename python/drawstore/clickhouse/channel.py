@@ -92,6 +92,9 @@ class Channel:
         if self._sock is not None:
             self._sock.close()
 
+    def __del__(self) -> None:
+        self.close()  # nobody closes a backend that is read
+
     def is_quiet(self) -> bool:
         """Whether the server has neither ended it nor sent anything that was not asked for."""
         return not self._has_arrived()
