@@ -5,9 +5,10 @@ import time
 
 import pytest
 import rows
-from clickhouse_server import servers
 from databases import Database, append_for
 from rows import LAYOUTS
+
+from clickhouse_server import servers
 
 ROUNDS = 2
 

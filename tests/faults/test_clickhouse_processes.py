@@ -6,13 +6,14 @@ import warnings
 
 import pytest
 import rows
-from clickhouse_server import servers
 from clickhouse_work import append_forever, begin_while_another_writes, use_in_children
 from databases import Database
 from ledger import Ledger
 from nursery import Nursery
 from proxy import Proxy
 from rows import Rows
+
+from clickhouse_server import servers
 
 LAYOUT = Rows(3, True)
 

@@ -5,10 +5,11 @@ import time
 
 import pytest
 import rows
-from clickhouse_server import servers
 from databases import Database, append_for
 from proxy import FAULTS, Proxy
 from rows import LAYOUTS
+
+from clickhouse_server import servers
 
 ROUNDS = 3
 SECONDS = 0.6  # of trouble

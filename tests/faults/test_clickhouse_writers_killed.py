@@ -3,13 +3,14 @@
 import time
 
 import pytest
-from clickhouse_server import servers
 from clickhouse_work import append_forever, open_forever
 from databases import Database
 from ledger import Ledger
 from nursery import Nursery
 from proxy import Proxy
 from rows import LAYOUTS
+
+from clickhouse_server import servers
 
 ROUNDS = 3
 
