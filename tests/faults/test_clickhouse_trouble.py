@@ -211,3 +211,13 @@ def test_no_connection_is_left_to_the_collector(database):
     backend.get_runs()
     del backend
     gc.collect()  # a warning of an open socket would be an error
+
+
+@pytest.mark.parametrize("layout", [Rows(3, True), Rows(3, False)], ids=str)
+def test_a_chain_without_draws_reads_as_none(server, tmp_path, layout):
+    database = Database([server], f"d{os.urandom(6).hex()}", tmp_path)
+    database.create(layout)
+    chain = database.backend().get_run(rows.RID).init_chain(0)
+    assert layout.check(chain) == 0
+    chain.close()
+    database.check(layout, 0)
