@@ -7,6 +7,7 @@ import os
 import sys
 import time
 
+import numpy.ma  # noqa: F401  - what rows need is there when children are forked
 import pytest
 import rows
 

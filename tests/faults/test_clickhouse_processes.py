@@ -65,12 +65,14 @@ def test_the_second_is_told_of_the_first_and_takes_its_place_when_it_dies(
     database, senders, ledger
 ):
     first = senders.start(append_forever, database.url(), database.journals, LAYOUT, ledger)
-    ledger.wait_for("appended", 5)
-    with pytest.raises(RuntimeError) as caught:
-        database.backend().get_run(rows.RID).init_chain(0, resume=True)
-    assert f"process {first.pid} on " in str(caught.value)
-    assert socket.gethostname() in str(caught.value)
-    first.kill_and_wait()
+    try:
+        ledger.wait_for("appended", 5)
+        with pytest.raises(RuntimeError) as caught:
+            database.backend().get_run(rows.RID).init_chain(0, resume=True)
+        assert f"process {first.pid} on " in str(caught.value)
+        assert socket.gethostname() in str(caught.value)
+    finally:
+        first.kill_and_wait()
     chain = database.backend().get_run(rows.RID).init_chain(0, resume=True)
     n = LAYOUT.check(chain)
     assert ledger.appended <= n <= ledger.begun
