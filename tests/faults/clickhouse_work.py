@@ -118,6 +118,7 @@ def begin_while_another_writes(url, journals, layout, ledger):
     chain = resume(url, journals)
     ledger.appended = len(chain)
     append(chain, layout, ledger, 5)
+    chain.flush()  # the other one goes on behind these
     ledger.said = 1
     ledger.wait_for("asked", 1)
     append(chain, layout, ledger, 5)
