@@ -7,14 +7,14 @@ import logging
 import os
 from collections.abc import Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from drawstore import _core
 from drawstore.backends.core import core_meta
 from drawstore.clickhouse.chain import ClickHouseChain
 from drawstore.clickhouse.connecting import connect
 from drawstore.clickhouse.draws import DrawsTable, row_bytes
-from drawstore.clickhouse.errors import MEMORY_LIMIT, ClickHouseError
+from drawstore.clickhouse.errors import MEMORY_LIMIT, ClickHouseError, UnreachableError
 from drawstore.clickhouse.runs import Record, Runs
 from drawstore.clickhouse.spool import Spool, journals_directory, label_of, last_sum
 from drawstore.clickhouse.summary import ServerSummary
@@ -31,9 +31,6 @@ from drawstore.groups import from_npz, to_npz_bytes
 from drawstore.interface import Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta
 from drawstore.summary import Summary, checked_levels, summarize, summarized_dtype
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["ClickHouseBackend"]
 
@@ -122,7 +119,8 @@ class ClickHouseBackend(DeliveredBackend):
                 pass  # a process is writing it
             except ClickHouseError as error:
                 logger.warning("draws wait in the journal %r: %s", path, error)
-                return
+                if isinstance(error, UnreachableError):
+                    return
 
     def exists(self) -> bool:
         """Whether there are, or were, runs in the database."""

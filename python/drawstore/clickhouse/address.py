@@ -45,8 +45,13 @@ class Address:
     @property
     def place(self) -> str:
         """The address in messages, and of what is kept there; without user and password."""
+        return f"clickhouse://{self.authority}/{quote(self.database, safe='')}"
+
+    @property
+    def authority(self) -> str:
+        """Host and port, as they stand in a URL."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"clickhouse://{host}:{self.port}/{quote(self.database, safe='')}"
+        return f"{host}:{self.port}"
 
     def node(self, host: str, port: int) -> Address:
         """Give the address of another node of the cluster."""
@@ -73,38 +78,41 @@ def parse_url(url: str) -> Address:
     ValueError
         Where it is something else; the message does not show the password.
     """
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # which shows the password
+        raise _malformed(url) from None
     login, _, hosts = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if parts.scheme != "clickhouse" or set(options) - _OPTIONS or parts.fragment:
-        raise _malformed(hosts, parts.path, parts.query)
+    database = parts.path[1:]
+    if parts.scheme != "clickhouse" or set(options) - _OPTIONS or parts.fragment or "/" in database:
+        raise _malformed(url)
     secure = options.get("secure", "").lower() in ("1", "true", "yes")
     nodes = []
     for text in hosts.split(","):
         found = _HOST.fullmatch(text)
-        if found is None:
-            raise _malformed(hosts, parts.path, parts.query)
-        port = int(found["port"] or (_TLS_PORT if secure else _PORT))
+        port = int(found["port"] or (_TLS_PORT if secure else _PORT)) if found else 0
+        if found is None or not 0 < port < 2**16:
+            raise _malformed(url)
         nodes.append((found["host"].strip("[]"), port))
-    database = unquote(parts.path[1:])
-    if "/" in parts.path[1:]:
-        raise _malformed(hosts, parts.path, parts.query)
     return Address(
         *nodes[0],
         user=unquote(user) or "default",
         password=unquote(password),
-        database=database or "default",
+        database=unquote(database) or "default",
         secure=secure,
         ca=options.get("ca"),
         others=tuple(nodes[1:]),
     )
 
 
-def _malformed(hosts: str, path: str, query: str) -> ValueError:
-    rest = f"?{query}" if query else ""
+def _malformed(url: str) -> ValueError:
+    # What is before the last "@" may be a password that is not percent-encoded.
+    _, has_login, rest = url.rpartition("@")
+    shown = f"clickhouse://...@{rest}" if has_login else url
     return ValueError(
-        f"'clickhouse://...@{hosts}{path}{rest}' is not the address of a server; it is written as "
+        f"{shown!r} is not the address of a server; it is written as "
         "clickhouse://user:password@host:8123/database, with ?secure=true for TLS, and ?ca=<file> "
         "for certificates of your own; reserved characters are percent-encoded"
     )

@@ -40,6 +40,7 @@ class ClientServer(Server):
         *,
         most_bytes: int = MOST_BYTES,
         in_database: bool = True,
+        cancelled: Callable[[], bool] | None = None,
     ) -> bytes:
         data: bytes = self._do(
             self._client.raw_query, sql, settings=dict(settings or {}), use_database=in_database

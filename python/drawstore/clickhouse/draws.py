@@ -77,23 +77,28 @@ class DrawsTable:
 
     def rows(self) -> int:
         """Count the rows of all chains; where a block came twice, its rows count twice."""
-        ((n,),) = self.tables.rows(["UInt64"], f"SELECT count() FROM {quoted(self.name)}")
+        (n,) = self.tables.row(["UInt64"], f"SELECT count() FROM {quoted(self.name)}")
         return int(n)
 
-    def state(self, number: int, start: int) -> tuple[bool, int]:
+    def state(
+        self, number: int, start: int, cancelled: Callable[[], bool] | None = None
+    ) -> tuple[bool, int]:
         """Tell whether a chain has draw ``start - 1``, and how many it has from ``start`` on."""
         before = max(0, start - 1)
-        n, first, _ = self._range(number, before, "uniqExact(draw)")
+        n, first, _ = self._range(number, before, "uniqExact(draw)", cancelled)
         if start == 0:
             return True, n
         has_last = n > 0 and first == before
         return has_last, n - has_last
 
-    def _range(self, number: int, first: int, count: str) -> tuple[int, int, int]:
-        ((n, least, largest),) = self.tables.rows(
+    def _range(
+        self, number: int, first: int, count: str, cancelled: Callable[[], bool] | None = None
+    ) -> tuple[int, int, int]:
+        n, least, largest = self.tables.row(
             ["UInt64"] * 3,
             f"SELECT {count}, min(draw), max(draw) FROM {quoted(self.name)} "
             f"WHERE chain = {number:d} AND draw >= {first:d}",
+            cancelled=cancelled,
         )
         return n, least, largest
 

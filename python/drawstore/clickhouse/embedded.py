@@ -59,6 +59,7 @@ class EmbeddedServer(Server):
         *,
         most_bytes: int = MOST_BYTES,
         in_database: bool = True,
+        cancelled: Callable[[], bool] | None = None,
     ) -> bytes:
         with self._open() as connection:
             data: bytes = connection.query(sql + _clause(settings), "RowBinary").bytes() or b""

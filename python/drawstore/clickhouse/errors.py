@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["ClickHouseError", "UnreachableError", "refusal"]
+__all__ = ["CancelledError", "ClickHouseError", "UnreachableError", "refusal"]
 
 TABLE_EXISTS = 57
 UNKNOWN_TABLE = 60
@@ -43,6 +43,10 @@ class UnreachableError(ClickHouseError):
     @property
     def is_temporary(self) -> bool:
         return True
+
+
+class CancelledError(UnreachableError):
+    """An answer was not waited for any longer, because of something else."""
 
 
 def refusal(place: str, answer: str) -> ClickHouseError:

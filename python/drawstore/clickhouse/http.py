@@ -5,17 +5,17 @@ from __future__ import annotations
 import base64
 import http.client
 import os
-import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlencode
 
 from .address import Address
-from .errors import ClickHouseError, UnreachableError, refusal
+from .channel import Channel, TooMuchError
+from .errors import CancelledError, ClickHouseError, UnreachableError, refusal
 from .server import MOST_BYTES, Node, Server
 
 if TYPE_CHECKING:
@@ -23,17 +23,16 @@ if TYPE_CHECKING:
 
 __all__ = ["HttpServer"]
 
-_CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 2.0  # after which servers close a connection, or are about to
-_SLICE_SECONDS = 0.05  # between two looks at whether to go on
-_PIECE = 2**18
 _MOST_TEXT = 2**16  # of an error
+_MOST_HEADER = 2**20
+_SHOWN = 200  # bytes of an answer that is none
 
 
 class HttpServer(Server):
     """A server behind an address.
 
-    Where it is one of several nodes, and does not take connections, the others are asked in turn.
+    Where it is one of several nodes, and does not answer, the others are asked in turn.
 
     Parameters
     ----------
@@ -59,17 +58,13 @@ class HttpServer(Server):
     def _forget(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._idle: list[tuple[http.client.HTTPConnection, float]] = []
+        self._idle: list[tuple[Address, Channel, float]] = []
 
     def close(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
-        for connection, _ in idle:
-            connection.close()
-
-    def __del__(self) -> None:
-        for connection, _ in getattr(self, "_idle", []):
-            connection.close()
+        for _, channel, _ in idle:
+            channel.close()
 
     def nodes(self, listed: Sequence[Node]) -> list[Server]:
         if not self.address.others:
@@ -95,11 +90,15 @@ class HttpServer(Server):
         *,
         most_bytes: int = MOST_BYTES,
         in_database: bool = True,
+        cancelled: Callable[[], bool] | None = None,
     ) -> bytes:
         parameters = dict(settings or {})
+        if most_bytes <= MOST_BYTES:
+            # An error has a status of its own then, and does not follow half of an answer.
+            parameters["wait_end_of_query"] = "1"
         if in_database:
             parameters["database"] = self.database
-        return self._ask(parameters, sql.encode(), most_bytes, None)
+        return self._ask(parameters, sql.encode(), most_bytes, cancelled)
 
     def insert(
         self,
@@ -112,7 +111,9 @@ class HttpServer(Server):
     ) -> None:
         sql = f"{self.insertion(table, columns)} FORMAT {form}"
         parameters = {**settings, "database": self.database, "query": sql}
-        self._ask(parameters, data, _MOST_TEXT, cancelled)
+        said = self._ask(parameters, data, _MOST_TEXT, cancelled)
+        if said:
+            raise self._unexpected(said)
 
     # One question on one connection.
 
@@ -123,139 +124,111 @@ class HttpServer(Server):
         most_bytes: int,
         cancelled: Callable[[], bool] | None,
     ) -> bytes:
-        connection = self._take()
+        address, channel = self._take(cancelled)
         try:
-            answer = self._exchange(connection, parameters, memoryview(body), cancelled)
-            data = self._received(answer, most_bytes if answer.status == 200 else _MOST_TEXT)
+            is_sent, answer = self._exchange(address, channel, parameters, body)
+            is_right = answer.status == 200
+            most_bytes = most_bytes if is_right else _MOST_TEXT
+            data = self._received(channel, answer, most_bytes)
+            if is_right and not is_sent:
+                raise self._unexpected(data)
         except (OSError, http.client.HTTPException) as error:
-            connection.close()
+            channel.close()
+            if isinstance(error, CancelledError):
+                raise
+            self._put_last(address)
             if isinstance(error, ClickHouseError):
                 raise
+            if isinstance(error, TooMuchError):
+                raise ClickHouseError(
+                    f"{self.place} answers more than was asked for: over {most_bytes} bytes"
+                ) from error
             what = str(error) or type(error).__name__
             raise UnreachableError(f"{self.place} did not answer: {what}") from error
         except BaseException:
-            connection.close()
+            channel.close()
             raise
-        if answer.status == 200:
-            self._give_back(connection)
+        if is_right and not answer.will_close:
+            self._give_back(address, channel)
+        else:
+            channel.close()
+        if is_right:
             return data
-        connection.close()
         text = data.decode(errors="replace")
         if self.address.password:
             text = text.replace(self.address.password, "***")
         raise refusal(self.place, text or f"HTTP status {answer.status} {answer.reason}")
 
     def _exchange(
-        self,
-        connection: http.client.HTTPConnection,
-        parameters: Mapping[str, str],
-        body: memoryview,
-        cancelled: Callable[[], bool] | None,
-    ) -> http.client.HTTPResponse:
-        connection.putrequest("POST", f"/?{urlencode(parameters)}")
-        connection.putheader("Content-Length", str(body.nbytes))
-        for name, value in self._headers.items():
-            connection.putheader(name, value)
-        connection.endheaders()
-        waiting = _Waiting(connection.sock, self._timeout, cancelled)
-        waiting.send(body)
-        waiting.until_there_is_something()
-        return connection.getresponse()
+        self, address: Address, channel: Channel, parameters: Mapping[str, str], body: Buffer
+    ) -> tuple[bool, http.client.HTTPResponse]:
+        size = memoryview(body).nbytes
+        lines = [
+            f"POST /?{urlencode(parameters)} HTTP/1.1",
+            f"Host: {address.authority}",
+            f"Content-Length: {size}",
+            *(f"{name}: {value}" for name, value in self._headers.items()),
+        ]
+        channel.room = _MOST_HEADER
+        is_sent = channel.send("\r\n".join([*lines, "", ""]).encode()) and channel.send(body)
+        answer = http.client.HTTPResponse(cast(socket.socket, channel), method="POST")
+        answer.begin()
+        return is_sent, answer
 
-    def _received(self, answer: http.client.HTTPResponse, most_bytes: int) -> bytes:
+    def _received(
+        self, channel: Channel, answer: http.client.HTTPResponse, most_bytes: int
+    ) -> bytes:
+        channel.room = 2 * most_bytes + _MOST_HEADER  # there are the sizes of its pieces, too
         pieces = []
         size = 0
         while piece := answer.read(2**20):
             pieces.append(piece)
             size += len(piece)
             if size > most_bytes:
-                raise ClickHouseError(
-                    f"{self.place} answers more than was asked for: over {most_bytes} bytes"
-                )
+                raise TooMuchError(f"over {most_bytes} bytes")
+        if answer.length or (answer.length is None and not answer.chunked):
+            raise http.client.IncompleteRead(b"", answer.length)
         return b"".join(pieces)
+
+    def _unexpected(self, said: bytes) -> UnreachableError:
+        """Make the error for an answer that is none to an INSERT."""
+        return UnreachableError(
+            f"{self.place} did not answer as a server of ClickHouse: {said[:_SHOWN]!r}"
+        )
 
     # Connections. Those of a process are not for its forked children.
 
-    def _take(self) -> http.client.HTTPConnection:
+    def _take(self, cancelled: Callable[[], bool] | None) -> tuple[Address, Channel]:
         if self._pid != os.getpid():
             self._forget()
         with self._lock:
             while self._idle:
-                connection, since = self._idle.pop()
-                if time.monotonic() - since < _IDLE_SECONDS and not _has_ended(connection):
-                    return connection
-                connection.close()
-        return self._connect()
+                address, channel, since = self._idle.pop()
+                if time.monotonic() - since < _IDLE_SECONDS and channel.is_quiet():
+                    channel.cancelled = cancelled
+                    return address, channel
+                channel.close()
+        return self._connect(cancelled)
 
-    def _give_back(self, connection: http.client.HTTPConnection) -> None:
-        if connection.sock is not None:
-            with self._lock:
-                self._idle.append((connection, time.monotonic()))
+    def _give_back(self, address: Address, channel: Channel) -> None:
+        with self._lock:
+            self._idle.append((address, channel, time.monotonic()))
 
-    def _connect(self) -> http.client.HTTPConnection:
+    def _connect(self, cancelled: Callable[[], bool] | None) -> tuple[Address, Channel]:
         errors = []
-        for address in list(self._addresses):
-            where = address.host, address.port
-            connection = (
-                http.client.HTTPConnection(*where, timeout=_CONNECT_SECONDS)
-                if self._tls is None
-                else http.client.HTTPSConnection(
-                    *where, timeout=_CONNECT_SECONDS, context=self._tls
-                )
-            )
+        for address in self._addresses:
+            channel = Channel(self._timeout, cancelled)
             try:
-                connection.connect()
-            except OSError as error:
-                connection.close()
+                channel.connect(address.host, address.port, self._tls)
+            except CancelledError:
+                raise
+            except (OSError, UnicodeError) as error:
                 errors.append(f"{address.host}:{address.port}: {error}")
-                continue
-            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            connection.sock.settimeout(self._timeout)
-            # First where it was found last.
-            self._addresses.sort(key=lambda other: other is not address)
-            return connection
+            else:
+                return address, channel
         raise UnreachableError(f"{self.place} cannot be reached ({'; '.join(errors)})")
 
-
-class _Waiting:
-    """Waits for a socket, and meanwhile asks whether to go on."""
-
-    def __init__(
-        self, sock: socket.socket, timeout: float, cancelled: Callable[[], bool] | None
-    ) -> None:
-        self._sock = sock
-        self._timeout = timeout
-        self._cancelled = cancelled
-
-    def send(self, body: memoryview) -> None:
-        body = body.cast("B")
-        done = 0
-        while done < len(body):
-            self._wait(to_write=True)
-            done += self._sock.send(body[done : done + _PIECE])
-            if done < len(body) and self._readable(0.0):
-                return  # the server answers already: it does not want the rest
-
-    def until_there_is_something(self) -> None:
-        self._wait(to_write=False)
-
-    def _wait(self, to_write: bool) -> None:
-        end = time.monotonic() + self._timeout
-        while not (self._writable() if to_write else self._readable(_SLICE_SECONDS)):
-            if self._cancelled is not None and self._cancelled():
-                raise UnreachableError("the wait for an answer was ended")
-            if time.monotonic() > end:
-                raise TimeoutError(f"no answer for {self._timeout:g} s")
-
-    def _writable(self) -> bool:
-        return bool(select.select([], [self._sock], [], _SLICE_SECONDS)[1])
-
-    def _readable(self, seconds: float) -> bool:
-        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
-            return True
-        return bool(select.select([self._sock], [], [], seconds)[0])
-
-
-def _has_ended(connection: http.client.HTTPConnection) -> bool:
-    """Whether the server has closed a connection on which nothing is expected."""
-    return bool(select.select([connection.sock], [], [], 0.0)[0])
+    def _put_last(self, address: Address) -> None:
+        """Ask other nodes first from now on."""
+        with self._lock:  # a new list: others may be going through the old one
+            self._addresses = sorted(self._addresses, key=lambda other: other is address)

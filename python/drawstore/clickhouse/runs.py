@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from google.protobuf.message import DecodeError
+
 from drawstore._core import ClickHouseTable
 from drawstore.backends.core import core_meta
 from drawstore.meta import RunMeta
 
 from .draws import row_bytes
-from .errors import UNKNOWN_DATABASE, UNKNOWN_TABLE, ClickHouseError
+from .errors import UNKNOWN_DATABASE, UNKNOWN_TABLE, ClickHouseError, UnreachableError
 from .sql import literal, pack_rows, quoted
 from .tables import CHAINS, GROUPS, RUNS, Tables
 
@@ -77,10 +79,13 @@ class Runs:
             f"SELECT rid, id, created_at, {quoted('table')} FROM {RUNS} FINAL "
             f"WHERE {only}deleted = 0 ORDER BY created_at, id",
         )
-        return [
-            Record(rid.decode(), id_.decode(), _EPOCH + made * _MICROSECOND, table.decode())
-            for rid, id_, made, table in found
-        ]
+        try:
+            return [
+                Record(rid.decode(), id_.decode(), _EPOCH + made * _MICROSECOND, table.decode())
+                for rid, id_, made, table in found
+            ]
+        except (ValueError, OverflowError) as error:
+            raise UnreachableError(f"{self.place} lists something else than runs") from error
 
     def find(self, rid: str) -> Record:
         """Find a run.
@@ -97,13 +102,20 @@ class Runs:
 
     def meta_of(self, record: Record) -> RunMeta:
         """Read what a run is made of."""
-        ((message,),) = self._rows(
+        found = self._rows(
             ["String"],
             f"SELECT message FROM {RUNS} FINAL WHERE rid = {literal(record.rid)} "
-            f"AND id = {literal(record.id)}",
+            f"AND id = {literal(record.id)} AND deleted = 0",
             most_bytes=_MOST_MESSAGE,
         )
-        return RunMeta.FromString(message)
+        if not found:
+            raise KeyError(f"the run {record.rid!r} in {self.place} was deleted a moment ago")
+        try:
+            return RunMeta.FromString(found[0][0])
+        except DecodeError as error:
+            raise ClickHouseError(
+                f"{self.place}, run {record.rid!r}: what it is made of cannot be read: {error}"
+            ) from error
 
     def add(self, meta: RunMeta) -> Record:
         """Begin a run.

@@ -45,6 +45,7 @@ class Server(ABC):
         *,
         most_bytes: int = MOST_BYTES,
         in_database: bool = True,
+        cancelled: Callable[[], bool] | None = None,
     ) -> bytes:
         """Give the answer to a query.
 
@@ -57,6 +58,8 @@ class Server(ABC):
             Of the answer.
         in_database : bool
             Whether the database is there already.
+        cancelled : callable, optional
+            Asked while the server is waited for, where it is; True ends that in `CancelledError`.
 
         Raises
         ------

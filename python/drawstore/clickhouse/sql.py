@@ -77,7 +77,7 @@ def unpack_rows(types: Sequence[str], data: bytes) -> list[tuple[Any, ...]]:
         for kind in types:
             if kind == "String":
                 size, at = _unpacked_count(data, at)
-                row.append(data[at : at + size])
+                row.append(data[at : at + size])  # no more than there is
                 at += size
             else:
                 number = _NUMBERS[kind]

@@ -14,6 +14,7 @@ from drawstore.summary import VariableSummary, summarized_dtype
 from drawstore.warmup import is_mark
 
 from .draws import DrawsTable
+from .errors import ClickHouseError
 from .sql import Reader, quoted
 
 if TYPE_CHECKING:
@@ -57,7 +58,19 @@ class ServerSummary:
         return [v for v in there if _is_plain(self._draws, v)]
 
     def run(self) -> tuple[dict[int, int], dict[str, VariableSummary]]:
-        """Give how many draws of each chain were counted, and what there is of the variables."""
+        """Give how many draws of each chain were counted, and what there is of the variables.
+
+        Raises
+        ------
+        ClickHouseError
+            Where the server refuses, or answers something else.
+        """
+        try:
+            return self._run()
+        except ValueError as error:
+            raise ClickHouseError(f"{self._draws.tables.server.place}: {error}") from error
+
+    def _run(self) -> tuple[dict[int, int], dict[str, VariableSummary]]:
         chains: dict[int, int] = {}
         found: dict[str, VariableSummary] = {}
         for group in _groups(self.variables()):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
-from .errors import UNKNOWN_DATABASE, ClickHouseError
+from .errors import UNKNOWN_DATABASE, ClickHouseError, UnreachableError
 from .server import Node, Server
 from .sql import literal, quoted, unpack_rows
 
@@ -73,9 +73,30 @@ class Tables:
         self._is_prepared = False
 
     def rows(self, types: Sequence[str], sql: str, **options: Any) -> list[tuple[Any, ...]]:
-        """Give the rows of an answer."""
-        data = self.server.query(f"{sql} FORMAT RowBinary", self.read_settings, **options)
-        return unpack_rows(types, data)
+        """Give the rows of an answer.
+
+        Raises
+        ------
+        ClickHouseError
+            Where there is none, or it is something else.
+        """
+        return self._rows(types, sql, self.read_settings, **options)
+
+    def row(self, types: Sequence[str], sql: str, **options: Any) -> tuple[Any, ...]:
+        """Give the only row of an answer."""
+        found = self.rows(types, sql, **options)
+        if len(found) != 1:
+            raise UnreachableError(f"{self.server.place} answers {len(found)} rows, and not one")
+        return found[0]
+
+    def _rows(
+        self, types: Sequence[str], sql: str, settings: dict[str, str] | None = None, **options: Any
+    ) -> list[tuple[Any, ...]]:
+        data = self.server.query(f"{sql} FORMAT RowBinary", settings, **options)
+        try:
+            return unpack_rows(types, data)
+        except ValueError as error:
+            raise UnreachableError(f"{self.server.place}: {error}") from error
 
     # What the server knows.
 
@@ -84,19 +105,16 @@ class Tables:
         """Names of settings of queries and tables; those of tables begin with a dot."""
         sql = (
             "SELECT name FROM system.settings UNION ALL "
-            "SELECT concat('.', name) FROM system.merge_tree_settings FORMAT RowBinary"
+            "SELECT concat('.', name) FROM system.merge_tree_settings"
         )
-        found = unpack_rows(["String"], self.server.query(sql, in_database=False))
-        return frozenset(name.decode() for (name,) in found)
+        found = self._rows(["String"], sql, in_database=False)
+        return frozenset(name.decode(errors="replace") for (name,) in found)
 
     @cached_property
     def read_settings(self) -> dict[str, str]:
         """Settings of a query that reads: where a node is missing, that is an error."""
-        sql = (
-            "SELECT value FROM system.settings WHERE name = 'skip_unavailable_shards' "
-            "FORMAT RowBinary"
-        )
-        found = unpack_rows(["String"], self.server.query(sql, in_database=False))
+        sql = "SELECT value FROM system.settings WHERE name = 'skip_unavailable_shards'"
+        found = self._rows(["String"], sql, in_database=False)
         return {} if found in ([], [(b"0",)]) else {"skip_unavailable_shards": "0"}
 
     def insert_settings(self, token: str = "") -> dict[str, str]:
@@ -130,10 +148,10 @@ class Tables:
     def _engine_of_runs(self) -> str:
         sql = (
             "SELECT engine_full FROM system.tables WHERE database = "
-            f"{literal(self.server.database)} AND name = {literal(RUNS)} FORMAT RowBinary"
+            f"{literal(self.server.database)} AND name = {literal(RUNS)}"
         )
-        found = unpack_rows(["String"], self.server.query(sql, in_database=False))
-        return found[0][0].decode() if found else ""
+        found = self._rows(["String"], sql, in_database=False)
+        return found[0][0].decode(errors="replace") if found else ""
 
     # Making and dropping.
 
@@ -143,10 +161,10 @@ class Tables:
             return [self.server]
         sql = (
             "SELECT host_name, toUInt32(port), toUInt8(is_local) FROM system.clusters "
-            f"WHERE cluster = {literal(self.cluster)} FORMAT RowBinary"
+            f"WHERE cluster = {literal(self.cluster)}"
         )
         types = ["String", "UInt32", "UInt8"]
-        found = unpack_rows(types, self.server.query(sql, in_database=False))
+        found = self._rows(types, sql, in_database=False)
         if not found:
             raise ValueError(
                 f"{self.server.place} knows no cluster {self.cluster!r}; the servers' "
@@ -212,7 +230,7 @@ class Tables:
         if self.cluster is not None:
             parts = f"cluster({literal(self.cluster)}, system, parts)"
             name += _LOCAL
-        ((size,),) = self.rows(
+        (size,) = self.row(
             ["UInt64"],
             f"SELECT toUInt64(sum(bytes_on_disk)) FROM {parts} WHERE active AND "
             f"database = {literal(self.server.database)} AND table = {literal(name)}",

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from typing import ClassVar, cast
 
-from drawstore.delivery.delivery import EXIT_WAIT
+from drawstore.delivery.delivery import BACKLOG_BYTES, BACKLOG_WAIT, EXIT_WAIT
 from drawstore.delivery.journals import JournalOptions
 from drawstore.delivery.pending import Pending, Waiting
 from drawstore.delivery.writer import ChainConflict, Part, Writer
 
 from .draws import DrawsTable
-from .errors import ClickHouseError
+from .errors import CancelledError, ClickHouseError, UnreachableError
 from .runs import Record, Runs
 from .spool import block_token
 
 __all__ = ["PendingDraws", "ServerWriter"]
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 30.0  # seconds between attempts
+_LONGEST_FOREGROUND_PAUSE = 1.0  # where somebody waits for it
+_LEAST_PATIENCE = 0.25  # seconds, of somebody who does not wait
 _SLICE = 0.05  # in which it is asked whether to go on
 
 
@@ -64,7 +67,7 @@ class PendingDraws(Pending):
             stop = self._attempted
         else:
             stop = start + self._draws.layout.rows_fitting(self.rows, start, stop)
-        has_last, n = self._draws.state(self.number, start)
+        has_last, n = self._draws.state(self.number, start, cancelled)
         if not has_last:
             raise self._conflict(f"draws before draw {start} are not on the server any more")
         if n == 0:
@@ -95,59 +98,102 @@ class ServerWriter(Writer):
     """
 
     chains_at_once: ClassVar[int] = 1
-    patience: ClassVar[float] = 0.0  # others may have a server that answers
     flush_patience: ClassVar[float] = EXIT_WAIT
+    patience: ClassVar[float] = 0.0  # others may have a server that answers
+    held_because: ClassVar[str] = "does not take them"
 
     def __init__(self, place: str, options: JournalOptions) -> None:
         super().__init__(place, options)
-        self._trouble: ClickHouseError | None = None
+        self._troubles: dict[Pending, ClickHouseError] = {}
+        self._is_silent = False  # since the last attempt
         self._pause = _FIRST_PAUSE
         if self._is_safe:
             self._kept = f"in journals in {options.path!r}"
 
     @property
     def is_held(self) -> bool:
-        return self._trouble is not None
+        return bool(self._troubles)
+
+    @property
+    def others_may_go_on(self) -> bool:
+        # One that does not answer would not answer them, either.
+        return not self._is_silent
 
     def put(self, parts: list[Part], timeout: float, cancelled: Callable[[], bool] | None) -> bool:
         ((pending, _, stop),) = parts
-        latest = time.monotonic() + timeout
-        while True:
-            try:
-                cast(PendingDraws, pending).put(stop, cancelled)
-            except ClickHouseError as error:
-                self._trouble = error
-            else:
-                self._trouble = None
-                self._pause = _FIRST_PAUSE
-                return True
-            if not self._trouble.is_temporary or not self._waited(latest, cancelled):
-                return False
-
-    def _waited(self, latest: float, cancelled: Callable[[], bool] | None) -> bool:
-        """Wait before the next attempt; False where there is no time for one."""
-        again = time.monotonic() + self._next_pause()
-        if again > latest:
+        try:
+            cast(PendingDraws, pending).put(stop, cancelled)
+        except CancelledError:
             return False
-        while time.monotonic() < again:
-            if cancelled is not None and cancelled():
-                return False
-            time.sleep(_SLICE)
+        except ClickHouseError as error:
+            self._troubles[pending] = error
+            self._is_silent = isinstance(error, UnreachableError)
+            return False
+        self._is_silent = False
+        self._troubles.pop(pending, None)
+        if not self._troubles:
+            self._pause = _FIRST_PAUSE
         return True
 
-    def _next_pause(self) -> float:
+    def deliver_chain(
+        self,
+        pending: Pending,
+        timeout: float = math.inf,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> bool:
+        """Write what waits of one chain; where that may help, again and again until it is there."""
+        latest = time.monotonic() + max(timeout, _LEAST_PATIENCE)
+        end = len(pending)
+        pause = _FIRST_PAUSE
+
+        def is_over() -> bool:
+            return time.monotonic() > latest or (cancelled is not None and cancelled())
+
+        while not super().deliver_chain(pending, max(0.0, latest - time.monotonic()), is_over):
+            if pending.delivered >= end:
+                return True
+            trouble = self._troubles.get(pending)
+            if is_over() or (trouble is not None and not trouble.is_temporary):
+                return False
+            _wait(pause, is_over)
+            pause = min(2 * pause, _LONGEST_FOREGROUND_PAUSE)
+        return True
+
+    def catch_up(self) -> None:
+        """Let the background thread deliver for a moment; nothing is given up after that."""
+        latest = time.monotonic() + BACKLOG_WAIT
+        _wait(
+            BACKLOG_WAIT,
+            lambda: time.monotonic() > latest or self.is_held or self.size <= BACKLOG_BYTES // 2,
+        )
+
+    def wait_for_room(self, deliver: Callable[[float, Callable[[], bool]], bool]) -> None:
+        since = time.monotonic()
+        pause = _FIRST_PAUSE
+
+        def has_room() -> bool:
+            if self.size <= self.max_buffer:
+                return True
+            if time.monotonic() - since > BACKLOG_WAIT:
+                self.say_that_it_waits(self.is_held)
+            return False
+
+        while not has_room():
+            if deliver(BACKLOG_WAIT, has_room):
+                continue
+            _wait(pause, has_room)
+            pause = min(2 * pause, _LONGEST_FOREGROUND_PAUSE)
+
+    def busy_pause(self) -> float:
+        if not self._troubles:
+            return super().busy_pause()
+        self.warn(next(iter(self._troubles.values())))
         pause = self._pause
         self._pause = min(2 * pause, _LONGEST_PAUSE)
         return pause
 
-    def busy_pause(self) -> float:
-        if self._trouble is None:
-            return super().busy_pause()
-        self.warn(self._trouble)
-        return self._next_pause()
-
     def undelivered(self, waiting: int, timeout: float) -> TimeoutError:
-        why = self._trouble or "the server is slow"
+        why = next(iter(self._troubles.values()), None) or "the server is slow"
         return TimeoutError(
             f"{waiting} {self.noun} are not in {self.place!r} yet ({why}). They are kept "
             f"{self._kept}: call close() again, or let drawstore.open({self.place!r}, 'a') or "
@@ -158,4 +204,11 @@ class ServerWriter(Writer):
         )
 
     def released(self, pending: Pending) -> None:
+        self._troubles.pop(pending, None)
         pending.journal.close(remove=True)
+
+
+def _wait(seconds: float, is_over: Callable[[], bool]) -> None:
+    again = time.monotonic() + seconds
+    while not is_over() and (left := again - time.monotonic()) > 0:
+        time.sleep(min(left, _SLICE))

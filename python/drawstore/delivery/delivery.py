@@ -17,7 +17,7 @@ from drawstore._core import Holding
 if TYPE_CHECKING:
     from .journals import JournalOptions
 
-__all__ = ["BLOCK_BYTES", "EXIT_WAIT", "Delivery"]
+__all__ = ["BACKLOG_BYTES", "BACKLOG_WAIT", "BLOCK_BYTES", "EXIT_WAIT", "Delivery"]
 
 logger = logging.getLogger("drawstore")
 
@@ -26,8 +26,8 @@ _SAFE_EXIT_WAIT = 10.0  # where the rows survive the process
 BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the store is busy
 # From here on the sampler waits for a disk that is slower than it: a journal that stays small lies
 # in pages that are used again, and new ones are what costs.
-_BACKLOG_BYTES = 64 * 2**20
-_BACKLOG_WAIT = 2.0
+BACKLOG_BYTES = 64 * 2**20
+BACKLOG_WAIT = 2.0
 _RETRY = 1.0
 _BUSY = 0.02
 
@@ -44,6 +44,7 @@ class Delivery(ABC):
     """
 
     noun: ClassVar[str]  # what the rows are to the user
+    held_because: ClassVar[str] = "another program has open"  # a store
     patience: ClassVar[float] = math.inf  # seconds that the background thread waits in `deliver`
 
     def __init__(self, place: str, options: JournalOptions) -> None:
@@ -127,12 +128,12 @@ class Delivery(ABC):
     @property
     def is_behind(self) -> bool:
         """Whether more waits than is good, and nobody else is the reason."""
-        return self.size > _BACKLOG_BYTES and not self.is_held
+        return self.size > BACKLOG_BYTES and not self.is_held
 
     def catch_up(self) -> None:
         """Deliver, for a moment, about half of what is good to wait."""
         with contextlib.suppress(OSError, RuntimeError):  # the background thread tells of it
-            self.deliver(_BACKLOG_WAIT, lambda: self.size <= _BACKLOG_BYTES // 2)
+            self.deliver(BACKLOG_WAIT, lambda: self.size <= BACKLOG_BYTES // 2)
 
     def wait_for_room(self, deliver: Callable[[float, Callable[[], bool]], bool]) -> None:
         """Return when no more than ``max_buffer`` waits; a warning says so where that takes long.
@@ -150,10 +151,11 @@ class Delivery(ABC):
             return self.size <= self.max_buffer
 
         while not has_room():
-            if not deliver(_BACKLOG_WAIT, has_room) and not has_room():
-                self._say_that_it_waits(is_held)
+            if not deliver(BACKLOG_WAIT, has_room) and not has_room():
+                self.say_that_it_waits(is_held)
 
-    def _say_that_it_waits(self, is_held: bool) -> None:
+    def say_that_it_waits(self, is_held: bool) -> None:
+        """Log, once, that the sampler waits."""
         if not self._has_said_that_it_waits:
             self._has_said_that_it_waits = True
             logger.warning(
@@ -162,7 +164,7 @@ class Delivery(ABC):
                 self.size / 2**20,
                 self.noun,
                 self.place,
-                "another program has open" if is_held else "is written slowly",
+                self.held_because if is_held else "is written slowly",
             )
 
     @property

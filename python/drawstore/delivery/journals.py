@@ -16,6 +16,8 @@ from __future__ import annotations
 import errno
 import logging
 import os
+import socket
+import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -39,6 +41,8 @@ __all__ = [
 logger = logging.getLogger("drawstore")
 
 _HEADER_BYTES = 32
+_HOLDER = struct.Struct("<qH")  # process id, length of the host's name
+_HOLDER_AT = 512
 
 
 @dataclass(frozen=True)
@@ -88,14 +92,32 @@ def lock_journal(path: str) -> tuple[int, WriteLock]:
     fd = open_binary(path, os.O_RDWR)
     lock = take_write_lock(fd, path)
     if lock is None:
+        holder = lock_file_holder(path) or _writer(fd) or "another process"
         os.close(fd)
         raise BlockingIOError(
             errno.EWOULDBLOCK,
-            f"the journal {path!r} is being written by "
-            f"{lock_file_holder(path) or 'another process'}; choose another path, or wait until it "
-            "ends",
+            f"the journal {path!r} is being written by {holder}; choose another path, or wait "
+            "until it ends",
         )
     return fd, lock
+
+
+def _writer(fd: int) -> str:
+    """Name the process that made a journal; empty where that has ended, and another delivers it."""
+    data = bytearray(_HOLDER.size + 2**8)
+    read_into(fd, data, _HOLDER_AT)
+    pid, length = _HOLDER.unpack_from(data)
+    host = bytes(data[_HOLDER.size : _HOLDER.size + length]).decode(errors="replace")
+    if pid <= 0:
+        return ""
+    if host == socket.gethostname():
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return ""
+        except OSError:
+            pass  # it is somebody else's
+    return f"process {pid} on {host or 'an unknown host'}"
 
 
 class UnfitError(Exception):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pending", "Waiting"]
 
-_UNTIL_CHECKED = 256  # rows of changing size after which their bytes are counted
+_UNTIL_CHECKED = 256  # rows of changing size after which their bytes are counted at the latest
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ class Pending:
     def check(self) -> bool:
         """Tell whether there is a block to deliver, and have `rows` tell of the next one."""
         left = self._block_bytes - self.size
-        row_bytes = self._row_bytes or self._block_bytes // _UNTIL_CHECKED
+        row_bytes = self._row_bytes or max(self._mean_bytes(), self._block_bytes // _UNTIL_CHECKED)
         rows = (left if left > 0 else self._block_bytes) // max(1, row_bytes)
         self.rows.notify_at = len(self.rows) + max(1, rows)
         return left <= 0
@@ -137,6 +137,9 @@ class Pending:
         """Bytes of the rows that wait."""
         return self.rows.waiting_bytes
 
+    def _mean_bytes(self) -> int:
+        return self.size // max(1, len(self.rows) - self.delivered)
+
     # What delivers.
 
     def next_block(self, end: int, room: int) -> tuple[int, int] | None:
@@ -151,8 +154,8 @@ class Pending:
         start = self.delivered
         if end <= start:
             return None
-        mean = self.size // max(1, len(self.rows) - start)
-        return start, min(end, start + max(1, room // max(1, mean, self._row_bytes or 0)))
+        row_bytes = max(1, self._mean_bytes(), self._row_bytes or 0)
+        return start, min(end, start + max(1, room // row_bytes))
 
     def confirm(self) -> None:
         """Take note that the store has the rows that were attempted."""

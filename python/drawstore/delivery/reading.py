@@ -69,7 +69,7 @@ def missing_rows(rows: NDArray[Any]) -> NDArray[np.bool_]:
 def _any_by_row(mask: NDArray[Any]) -> NDArray[np.bool_]:
     rows = np.zeros(len(mask), dtype=bool)
     if mask.dtype.names is None:
-        rows |= mask.any(axis=tuple(range(1, mask.ndim)))
+        rows |= mask.any(axis=tuple(range(1, mask.ndim)))  # of no rows, too
     for name in mask.dtype.names or ():
         rows |= _any_by_row(mask[name])
     return rows

@@ -83,6 +83,11 @@ class Writer(Delivery):
             Where another program changed one of the chains.
         """
 
+    @property
+    def others_may_go_on(self) -> bool:
+        """Whether other chains may be written where some could not be a moment ago."""
+        return False
+
     @abstractmethod
     def released(self, pending: Pending) -> None:
         """Act on a chain that is closed, and of which the store has all rows."""
@@ -149,12 +154,18 @@ class Writer(Delivery):
         with Holding(self._delivering, timeout) as is_free:
             if not is_free:
                 return False
+            is_complete = True
             while parts := self._next_parts(ends):
                 if cancelled is not None and cancelled():
                     return False
                 try:
                     if not self.put(parts, max(0.0, latest - time.monotonic()), cancelled):
-                        return False
+                        if not self.others_may_go_on:
+                            return False
+                        is_complete = False
+                        for pending, *_ in parts:
+                            del ends[pending]
+                        continue
                 except ChainConflict as error:
                     conflicts.append(error)
                     del ends[error.pending]
@@ -164,7 +175,7 @@ class Writer(Delivery):
             if conflicts:
                 # That of the chain which is asked for, or any.
                 raise min(conflicts, key=lambda conflict: conflict.pending is not first)
-            return True
+            return is_complete
 
     def _next_parts(self, ends: dict[Pending, int]) -> list[Part]:
         """Choose the rows that go into the store at once."""
@@ -180,10 +191,15 @@ class Writer(Delivery):
                 room -= pending.size * (stop - start) // (len(pending) - start)
         return parts
 
-    def deliver_chain(self, pending: Pending, timeout: float = math.inf) -> bool:
+    def deliver_chain(
+        self,
+        pending: Pending,
+        timeout: float = math.inf,
+        cancelled: Callable[[], bool] | None = None,
+    ) -> bool:
         """Write what waits of one chain, and of others where they can be written."""
         try:
-            return self.deliver(timeout, first=pending)
+            return self.deliver(timeout, cancelled, first=pending)
         except ChainConflict as error:
             if error.pending is pending or pending.delivered < len(pending):
                 raise
@@ -229,9 +245,12 @@ class Writer(Delivery):
 
     def drain(self, cancelled: Callable[[], bool]) -> float | None:
         again = self.try_to_deliver(cancelled)
-        if again is not None:
-            return again
         chains = list(self.chains.values())
+        if again is not None:
+            for pending in chains:
+                if pending.delivered == len(pending):
+                    pending.ask()
+            return again
         for pending in chains:
             pending.ask()
             with lock():
