@@ -6,7 +6,7 @@ import os
 import threading
 import weakref
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 from .errors import refusal
@@ -38,6 +38,7 @@ class EmbeddedServer(Server):
     """
 
     database = "default"
+    is_private: ClassVar[bool] = True
 
     def __init__(self, directory: str) -> None:
         try:
