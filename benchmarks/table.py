@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from paired import Paired, Quartiles
@@ -142,6 +143,19 @@ class Table:
         self.rows.append(
             Row(work, against, Quartiles.of([value]), unit=bar.unit, bar=bar, remark=remark)
         )
+
+    def rate(
+        self,
+        work: str,
+        against: str,
+        n_bytes: int,
+        seconds: Sequence[float],
+        bar: Bar | None = None,
+        remark: str = "",
+    ) -> None:
+        """Add how many megabytes a second were done, in rounds that took so many seconds."""
+        rates = Quartiles.of([n_bytes / one / 1e6 for one in seconds])
+        self.rows.append(Row(work, against, rates, unit="MB/s", bar=bar, remark=remark))
 
     @property
     def missed(self) -> list[Row]:

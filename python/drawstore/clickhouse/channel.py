@@ -24,6 +24,7 @@ _T = TypeVar("_T")
 _CONNECT_SECONDS = 10.0
 _SLICE_SECONDS = 0.05
 _PIECE = 2**18
+_SENT = 2**23  # of which a socket takes what it has room for: fewer waits for the interpreter
 _UNDER_WAY = {errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", 0)}
 # A select() takes no file descriptor beyond 1023, which a process may have.
 _Selector: Any = getattr(selectors, "PollSelector", selectors.SelectSelector)
@@ -102,9 +103,10 @@ class Channel:
     def send(self, data: Buffer) -> bool:
         """Send something; False where the server answers before it has all."""
         body = memoryview(data).cast("B")
+        most = _PIECE if isinstance(self._sock, ssl.SSLSocket) else _SENT
         done = 0
         while done < len(body):
-            piece = body[done : done + _PIECE]
+            piece = body[done : done + most]
             try:
                 done += self._when_possible(lambda: self._sock.send(piece), self.timeout, True)  # noqa: B023
             except (ConnectionError, ssl.SSLError):

@@ -6,7 +6,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import unquote
 
 from .errors import refusal
@@ -39,6 +39,7 @@ class EmbeddedServer(Server):
     """
 
     database = "default"
+    is_private: ClassVar[bool] = True
 
     def __init__(self, url: str) -> None:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 from .sql import quoted
 
@@ -32,10 +32,13 @@ class Server(ABC):
     place : str
         Where it is, and which database is meant, without what is secret.
     database : str
+    is_private : bool
+        Whether no other process can write there.
     """
 
     place: str
     database: str
+    is_private: ClassVar[bool] = False
 
     @abstractmethod
     def query(

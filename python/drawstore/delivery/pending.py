@@ -143,7 +143,9 @@ class Pending:
     # What delivers.
 
     def next_block(self, end: int, room: int) -> tuple[int, int] | None:
-        """Give the rows to deliver next: those before row ``end``.
+        """Give the rows to deliver next, where there are any before row ``end``.
+
+        Those that came since fill the last block: many small ones cost the store more than few.
 
         Parameters
         ----------
@@ -154,8 +156,9 @@ class Pending:
         start = self.delivered
         if end <= start:
             return None
+        stop = len(self.rows)
         row_bytes = max(1, self._mean_bytes(), self._row_bytes or 0)
-        return start, min(end, start + max(1, room // row_bytes))
+        return start, min(stop, start + max(1, room // row_bytes))
 
     def confirm(self) -> None:
         """Take note that the store has the rows that were attempted."""
