@@ -19,7 +19,8 @@ from .sql import quoted
 from .tables import Tables
 
 if TYPE_CHECKING:
-    from drawstore._core import Chain
+    from typing_extensions import Buffer
+
     from drawstore.meta import RunMeta, Variable
 
 __all__ = ["DrawsTable", "row_bytes"]
@@ -108,18 +109,17 @@ class DrawsTable:
     # There.
 
     def insert(
-        self, chain: Chain, start: int, stop: int, token: str, cancelled: Callable[[], bool] | None
+        self, block: Buffer, token: str, cancelled: Callable[[], bool] | None = None
     ) -> None:
-        """Insert rows of a chain, as one block.
+        """Insert a block of rows.
 
         Parameters
         ----------
-        chain : Chain
-        start, stop : int
-            The rows, as the chain counts them.
+        block : bytes-like
+            As `layout` makes it.
         token : str
-            By which the server knows them again.
-        cancelled : callable or None
+            By which the server knows it again.
+        cancelled : callable, optional
             As for `Server.insert`.
 
         Raises
@@ -129,14 +129,8 @@ class DrawsTable:
         ClickHouseError
             Where the server refuses them.
         """
-        self.tables.server.insert(
-            self.name,
-            None,
-            "Native",
-            self.layout.encode(chain, start, stop),
-            self.tables.insert_settings(token),
-            cancelled,
-        )
+        settings = self.tables.insert_settings(token)
+        self.tables.server.insert(self.name, None, "Native", block, settings, cancelled)
 
     # And back.
 

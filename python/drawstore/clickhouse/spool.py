@@ -133,7 +133,7 @@ class Spool:
             while at < stop:
                 fitting = at + draws.layout.rows_fitting(block, at, stop)
                 token = block_token(piece.id, number, at, fitting)
-                draws.insert(block, at, fitting, token, None)
+                draws.insert(draws.layout.encode(block, at, fitting), token)
                 at = fitting
         return at - begin
 

@@ -12,6 +12,7 @@ from drawstore.delivery.journals import JournalOptions
 from drawstore.delivery.pending import Pending, Waiting
 from drawstore.delivery.writer import ChainConflict, Part, Writer
 
+from .ahead import Ahead
 from .draws import DrawsTable
 from .errors import CancelledError, ClickHouseError, UnreachableError
 from .runs import Record, Runs
@@ -55,6 +56,7 @@ class PendingDraws(Pending):
         self._runs = runs
         self._record = record
         self._draws = draws
+        self._ahead = Ahead(draws.layout, self.rows)
 
     def put(self, stop: int, cancelled: Callable[[], bool] | None) -> None:
         """Have the server have rows before ``stop``, or some of them.
@@ -63,11 +65,9 @@ class PendingDraws(Pending):
         are sent again where nothing did.
         """
         start = self.delivered
-        if self._attempted > start:
-            stop = self._attempted
-        else:
-            stop = start + self._draws.layout.rows_fitting(self.rows, start, stop)
-        if self._attempted == start and self._draws.tables.server.is_private:
+        is_retry = self._attempted > start
+        stop = self._attempted if is_retry else self._ahead.stop_of(start, stop)
+        if not is_retry and self._draws.tables.server.is_private:
             has_last, n = True, 0  # nobody can have changed that since
         else:
             has_last, n = self._draws.state(self.number, start, cancelled)
@@ -76,7 +76,9 @@ class PendingDraws(Pending):
         if n == 0:
             self._attempted = stop
             token = block_token(self._record.journal_id, self.number, start, stop)
-            self._draws.insert(self.rows, start, stop, token, cancelled)
+            block = self._ahead.block(start, stop)
+            with self._ahead.making(stop):
+                self._draws.insert(block, token, cancelled)
         elif self._attempted != stop or n != stop - start:
             raise self._conflict(
                 f"another program wrote {n} draws from draw {start} on, which are left as they are"
