@@ -1,9 +1,11 @@
 """chDB is held to the contract of backends; test_backend_contract_clickhouse.py runs this."""
 
 import clickhouse_connect
+import pytest
 
 from drawstore import ClickHouseBackend
 from drawstore.testing import BackendContract
+from drawstore.testing.runs import RunsContract
 
 
 class TestEmbedded(BackendContract):
@@ -16,14 +18,18 @@ class TestEmbedded(BackendContract):
         return ClickHouseBackend(backend.place, journal=backend.spool.options.path)
 
 
-class TestClient(TestEmbedded):
-    def make_backend(self, path):
-        self.client = clickhouse_connect.get_client(dsn=f"chdb://{path}/store")
-        return self.open(path)
+class TestClient(RunsContract):
+    """Through a client of clickhouse_connect, which old servers do not understand."""
 
-    def open(self, path):
-        self.path = path
-        return ClickHouseBackend(self.client, journal=path / "journals")
+    @pytest.fixture(autouse=True)
+    def client(self, tmp_path):
+        self.client = clickhouse_connect.get_client(dsn=f"chdb://{tmp_path}/store")
+        self.journals = tmp_path / "journals"
+        yield
+        self.client.close()
+
+    def make_backend(self, path):
+        return ClickHouseBackend(self.client, journal=self.journals)
 
     def reopen(self, backend):
-        return self.open(self.path)
+        return self.make_backend(None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -30,8 +31,11 @@ class ClientServer(Server):
         self._client = client
         self._lock = threading.Lock()  # a client refuses a second query of its session
         self.database = client.database or "default"
-        where = urlsplit(str(client.url)).netloc.rpartition("@")[2]
-        self.place = f"clickhouse://{where}/{quote(self.database, safe='')}"
+        if (path := getattr(client, "path", None)) is not None:  # of chDB
+            self.place = f"chdb://{os.path.realpath(path)}"
+        else:
+            where = urlsplit(str(client.url)).netloc.rpartition("@")[2]
+            self.place = f"clickhouse://{where}/{quote(self.database, safe='')}"
 
     def query(
         self,
