@@ -254,3 +254,28 @@ def test_what_was_appended_before_a_fork_is_synced_without_another_append(tmp_pa
         while synced() == before and time.monotonic() < end:
             time.sleep(0.05)
         assert synced() != before
+
+
+@pytest.mark.parametrize("first", ["drawstore.drain", "drawstore.backends.clickhouse", "h5py"])
+def test_forks_while_draws_are_written_whatever_was_imported_first(tmp_path, first):
+    code = f"""
+    import {first}
+    import os, sys
+    assert ("h5py" in sys.modules) == ({first!r} == "h5py")
+    from drawstore import HDF5Backend, make_meta
+    run = HDF5Backend(sys.argv[1], flush_interval=0).init_run(make_meta({{"x": (int, ())}}))
+    with run.init_chain(0) as chain:
+        for i in range(300):
+            chain.append({{"x": i}})
+            if os.fork() == 0:
+                os._exit(0)
+            os.wait()
+    print(len(chain))
+    """
+    process = start(code, tmp_path / "runs.h5")
+    try:
+        out, _ = process.communicate(timeout=60)
+    finally:
+        process.kill()
+        process.wait()
+    assert out.strip() == "300"

@@ -193,10 +193,19 @@ def _renew() -> None:
     _drain = _Drain()
 
 
+def park_around_forks() -> None:
+    """Have the thread come to rest before a fork does what others do before one.
+
+    Who has tasks that wait for a lock, which a library takes around forks as h5py does, calls this
+    when the library is imported: what is registered last is done first.
+    """
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=lambda: _drain.park(),
+            after_in_parent=lambda: _drain.unpark(),
+            after_in_child=_renew,
+        )
+
+
 atexit.register(lambda: _drain.end())
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=lambda: _drain.park(),
-        after_in_parent=lambda: _drain.unpark(),
-        after_in_child=_renew,
-    )
+park_around_forks()

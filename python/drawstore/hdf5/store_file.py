@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import h5py
 from h5py._objects import phil
 
+from drawstore import drain
 from drawstore._core import Holding
 from drawstore.fileio import open_binary, sync_directory
 
@@ -402,6 +403,7 @@ def _forget_in_child() -> None:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
+drain.park_around_forks()  # before h5py's lock is taken, for which the thread may wait
 
 
 def _is_written_through_h5py(path: str) -> bool:
