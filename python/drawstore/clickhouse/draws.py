@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from drawstore._core import ClickHouseTable
 from drawstore.backends.core import core_meta
-from drawstore.delivery.reading import Rows, masked, missing_rows
+from drawstore.delivery.reading import Rows, joined, masked, missing_rows
 from drawstore.dtypes import parse_dtype
 
 from .errors import ClickHouseError
@@ -162,7 +162,7 @@ class DrawsTable:
             parts.append(part)
             done += len(piece)
             bytes_a_row = max(1, size // max(1, len(piece)))
-        return parts[0] if len(parts) == 1 else {name: _joined(parts, name) for name in names}
+        return {name: joined([part[name] for part in parts]) for name in names}
 
     def read_masked(
         self, number: int, kind: str, names: Sequence[str], rows: range
@@ -242,12 +242,6 @@ def _rows(values: NDArray[Any], order: NDArray[np.intp] | None) -> Rows:
         data, missing = data[order], missing[order]
         data.flags.writeable = False
     return data, missing
-
-
-def _joined(parts: list[dict[str, Rows]], name: str) -> Rows:
-    values = np.concatenate([part[name][0] for part in parts])
-    values.flags.writeable = False
-    return values, np.concatenate([part[name][1] for part in parts])
 
 
 def _said(answer: bytes) -> str:

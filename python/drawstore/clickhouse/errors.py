@@ -6,7 +6,6 @@ import re
 
 __all__ = ["CancelledError", "ClickHouseError", "UnreachableError", "refusal"]
 
-TABLE_EXISTS = 57
 UNKNOWN_TABLE = 60
 UNKNOWN_DATABASE = 81
 MEMORY_LIMIT = 241

@@ -166,11 +166,7 @@ class ServerWriter(Writer):
 
     def catch_up(self) -> None:
         """Let the background thread deliver for a moment; nothing is given up after that."""
-        latest = time.monotonic() + BACKLOG_WAIT
-        _wait(
-            BACKLOG_WAIT,
-            lambda: time.monotonic() > latest or self.is_held or self.size <= BACKLOG_BYTES // 2,
-        )
+        _wait(BACKLOG_WAIT, lambda: self.is_held or self.size <= BACKLOG_BYTES // 2)
 
     def wait_for_room(self, deliver: Callable[[float, Callable[[], bool]], bool]) -> None:
         since = time.monotonic()

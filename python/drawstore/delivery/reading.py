@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from drawstore._core import Chain
 
-__all__ = ["Rows", "View", "masked", "missing_rows", "read"]
+__all__ = ["Rows", "View", "joined", "masked", "missing_rows", "read"]
 
 Rows = tuple[NDArray[Any], NDArray[np.bool_]]  # rows of a column, and which of them are missing
 
@@ -55,7 +55,7 @@ def read(view: View, kind: str, names: Sequence[str], slc: slice) -> dict[str, A
             parts[name].insert(0, found)
     out = {}
     for name in names:
-        values, missing = _joined(parts[name])
+        values, missing = joined(parts[name])
         step = -1 if backwards else 1
         out[name] = masked(values[::step], missing[::step])
     return out
@@ -81,7 +81,8 @@ def _waiting_rows(chain: Chain, first: int, kind: str, name: str, rows: range) -
     return np.ma.getdata(values), missing_rows(values)
 
 
-def _joined(parts: list[Rows]) -> Rows:
+def joined(parts: list[Rows]) -> Rows:
+    """Put rows of a column behind one another."""
     if len(parts) == 1:
         return parts[0]
     values = np.concatenate([part[0] for part in parts])

@@ -14,7 +14,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import h5py
-from h5py._objects import phil
 
 from drawstore import drain
 from drawstore._core import Holding
@@ -24,7 +23,8 @@ from .capture import CapturedFile, Stage
 from .errors import explained, is_lock_error, locked, naming
 from .healing import heal
 from .journal import Journals, journal_path
-from .locks import has_no_locks, pauses, try_lock, unlock
+from .locks import pauses, try_lock, unlock
+from .others import is_written_through_h5py, open_as_others_do
 from .preparing import prepare, raise_cause
 from .redo import RedoFile, change_to_see, left_behind
 from .uninterrupted import uninterrupted
@@ -292,8 +292,8 @@ class StoreFile:
             yield opened
             return
         for waited in pauses(timeout):
-            if _is_written_through_h5py(self.path):
-                with self._open_as_others_do("r") as file, naming(self.path):
+            if is_written_through_h5py(self.path):
+                with open_as_others_do(self.path, "r") as file, naming(self.path):
                     yield file
                 return
             with self._descriptor(os.O_RDONLY) as fd:
@@ -352,7 +352,7 @@ class StoreFile:
             if self._is_interrupted() or (self._redo is None and left_behind(self.path)):
                 self._settle()
             try:
-                file = self._open_as_others_do(mode)
+                file = open_as_others_do(self.path, mode)
             except BlockingIOError:
                 continue
             except OSError as error:
@@ -363,17 +363,6 @@ class StoreFile:
             file._drawstore_file = self  # as long as the user's file is open, so are we known
             return file
         raise locked(self.path, waited)
-
-    def _open_as_others_do(self, mode: str) -> h5py.File:
-        # HDF5 refuses a file that this process has open with other flags for locking, and any where
-        # there are no locks, but for those who want none.
-        for locking in (None, False, True):
-            try:
-                return h5py.File(self.path, mode, locking=locking)
-            except OSError as error:
-                if "flag values don't match" not in str(error) and not has_no_locks(error):
-                    raise
-        raise AssertionError("one of the flags is that of the other handle")
 
     def _is_open_here(self) -> bool:
         return any(bool(file) for file in list(self._opened))
@@ -404,14 +393,3 @@ def _forget_in_child() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_forget_in_child)
 drain.park_around_forks()  # before h5py's lock is taken, for which the thread may wait
-
-
-def _is_written_through_h5py(path: str) -> bool:
-    """Whether this process itself, past us, has a file open for writing, and locked so."""
-    with phil:  # so that no thread closes one of them meanwhile
-        return any(
-            file.get_intent() == h5py.h5f.ACC_RDWR
-            and os.path.realpath(os.fsdecode(file.name)) == path
-            and file.get_access_plist().get_driver() != h5py.h5fd.fileobj_driver
-            for file in h5py.h5f.get_obj_ids(h5py.h5f.OBJ_ALL, h5py.h5f.OBJ_FILE)
-        )
