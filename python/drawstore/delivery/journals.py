@@ -16,8 +16,6 @@ from __future__ import annotations
 import errno
 import logging
 import os
-import socket
-import struct
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +23,7 @@ from typing import TYPE_CHECKING, Literal
 
 from drawstore._core import JournalScan, lock_file_holder, read_into, take_write_lock
 from drawstore.fileio import open_binary
+from drawstore.holder import holder_at
 
 if TYPE_CHECKING:
     from drawstore._core import WriteLock
@@ -41,7 +40,6 @@ __all__ = [
 logger = logging.getLogger("drawstore")
 
 _HEADER_BYTES = 32
-_HOLDER = struct.Struct("<qH")  # process id, length of the host's name
 _HOLDER_AT = 512
 
 
@@ -92,7 +90,8 @@ def lock_journal(path: str) -> tuple[int, WriteLock]:
     fd = open_binary(path, os.O_RDWR)
     lock = take_write_lock(fd, path)
     if lock is None:
-        holder = lock_file_holder(path) or _writer(fd) or "another process"
+        maker = holder_at(fd, _HOLDER_AT)  # where it has ended, another delivers what it left
+        holder = lock_file_holder(path) or (maker if maker and maker.lives else "another process")
         os.close(fd)
         raise BlockingIOError(
             errno.EWOULDBLOCK,
@@ -100,24 +99,6 @@ def lock_journal(path: str) -> tuple[int, WriteLock]:
             "until it ends",
         )
     return fd, lock
-
-
-def _writer(fd: int) -> str:
-    """Name the process that made a journal; empty where that has ended, and another delivers it."""
-    data = bytearray(_HOLDER.size + 2**8)
-    read_into(fd, data, _HOLDER_AT)
-    pid, length = _HOLDER.unpack_from(data)
-    host = bytes(data[_HOLDER.size : _HOLDER.size + length]).decode(errors="replace")
-    if pid <= 0:
-        return ""
-    if host == socket.gethostname():
-        try:
-            os.kill(pid, 0)
-        except ProcessLookupError:
-            return ""
-        except OSError:
-            pass  # it is somebody else's
-    return f"process {pid} on {host or 'an unknown host'}"
 
 
 class UnfitError(Exception):

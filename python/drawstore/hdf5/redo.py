@@ -14,7 +14,6 @@ import contextlib
 import errno
 import os
 import shutil
-import socket
 import struct
 import warnings
 
@@ -26,6 +25,7 @@ from drawstore._core import (
     write_pieces,
 )
 from drawstore.fileio import open_binary, read_padded, sync_directory
+from drawstore.holder import holder_at, packed_holder
 
 from .change import Change
 from .locks import pauses, try_lock, unlock
@@ -34,7 +34,6 @@ __all__ = ["RedoFile", "change_to_see", "left_behind", "redo_path"]
 
 _MAGIC = b"drawredo"
 _VERSION = 1
-_HOLDER = struct.Struct("<qH")  # process id, length of the host's name
 _HOLDER_AT = 0
 _HEADER = struct.Struct("<8sIIQ")  # magic, version, CRC-32C of the body, bytes of the body
 _HEADER_AT = 512
@@ -77,7 +76,7 @@ class RedoFile:
                 self._fd = fd
                 self._lock = lock
                 break
-            holder = lock_file_holder(self._path) or _holder(fd)
+            holder = lock_file_holder(self._path) or holder_at(fd, _HOLDER_AT) or "another process"
             if lock is not None:
                 lock.release()
             os.close(fd)
@@ -88,8 +87,7 @@ class RedoFile:
                 "Wait until it ends, or write to another file",
             )
         self.pending = True  # until `heal` has looked
-        host = socket.gethostname().encode()[:256]
-        write_pieces(fd, [(_HOLDER_AT, _HOLDER.pack(os.getpid(), len(host)) + host)])
+        write_pieces(fd, [(_HOLDER_AT, packed_holder())])
 
     def check(self) -> None:
         """Make sure that nobody else writes to the store; before each change of it.
@@ -307,12 +305,3 @@ def _load(fd: int, path: str) -> Change | None:
             "change up"
         )
     return Change.decode(body)
-
-
-def _holder(fd: int) -> str:
-    data = read_padded(fd, _HOLDER_AT, _HEADER_AT)
-    pid, length = _HOLDER.unpack_from(data)
-    if pid == 0:
-        return "another process"
-    host = data[_HOLDER.size : _HOLDER.size + length].decode(errors="replace")
-    return f"process {pid} on {host or 'an unknown host'}"

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
-import struct
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -12,6 +10,7 @@ from urllib.parse import unquote
 
 from drawstore._core import is_locked, lock_file_holder, run_folder
 from drawstore.backends.clickhouse import ClickHouseBackend
+from drawstore.holder import holder_at
 from drawstore.opening import open as open_store
 
 if TYPE_CHECKING:
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["describe", "runs_at", "size_text"]
 
-_HOLDER = struct.Struct("<qH")  # process id, length of the host's name
 _HOLDER_OF_DRAWS, _HOLDER_OF_REDO = 512, 0  # where it is in a file
 
 
@@ -129,26 +127,10 @@ def _holder(path: str, at: int) -> str:
     """Name the process that a file tells of, and whether it lives."""
     try:
         with open(path, "rb") as file:
-            file.seek(at)
-            pid, length = _HOLDER.unpack(file.read(_HOLDER.size))
-            host = file.read(length).decode(errors="replace")
-    except (OSError, struct.error):
-        return ""
-    if pid <= 0:
-        return ""
-    return f"process {pid} on {host}" + ("" if _lives(pid, host) else ", which has ended")
-
-
-def _lives(pid: int, host: str) -> bool:
-    if host != socket.gethostname():
-        return True  # as far as can be seen from here
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+            holder = holder_at(file.fileno(), at)
     except OSError:
-        pass
-    return True
+        return ""
+    return "" if holder is None else f"{holder}" + ("" if holder.lives else ", which has ended")
 
 
 def size_text(size: int) -> str:
