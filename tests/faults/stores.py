@@ -59,6 +59,10 @@ class Chains:
         backend = self.backend(path, "r")
         return any(info.chains for info in backend.get_runs())
 
+    def row_bytes(self, layout):
+        """Tell about how much a journal takes for a row."""
+        return 8 * layout.width
+
     def read(self, path, layout):
         """Check all rows as a reader finds them; returns their number."""
         return layout.check(self.backend(path, "r").get_run(rows.RID).get_chains()[0])
@@ -161,6 +165,11 @@ class Emcee:
         backend.grow(n, None)
         writer = StepWriter(backend, self._shape(layout), layout.mark, self._blobs)
         writer.append(writer.count(), n)
+
+    def row_bytes(self, layout):
+        """Tell about how much a journal takes for a step, most of it the random state."""
+        nwalkers, ndim = self._shape(layout)
+        return 2500 + 8 * nwalkers * (ndim + 2)
 
     def _shape(self, layout):
         ndim = min(layout.width, 30)

@@ -19,7 +19,7 @@ def test_a_run_goes_on_when_there_is_room_again(nursery, rounds, name, kind):
         layout = random.choice(LAYOUTS)
         with contextlib.nullcontext(folder) if kind == "limit" else disks.mounted(kind) as disk:
             path, ledger = f"{disk}/it", Ledger(folder / "ledger")
-            before = random.choice([0, 1000, 100_000, 1_200_000]) // (8 * layout.width)
+            before = random.choice([0, 1000, 100_000, 1_200_000]) // STORES[name].row_bytes(layout)
             room = random.choice([0, 5000, 100_000, 1_200_000])
             batch = 1 if "emcee" in name else random.choice([1, 1, 7])
             args = (name, path, layout, ledger, kind, before, room, batch)
