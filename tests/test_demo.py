@@ -181,7 +181,7 @@ def test_an_interrupt_leaves_the_steps_in_the_file(tmp_path):
 
 def test_no_command_and_a_wrong_one(tmp_path):
     assert run(cwd=tmp_path).returncode == 2
-    assert "invalid choice" in run("demon", cwd=tmp_path).stderr
+    assert "No such command" in run("demon", cwd=tmp_path).stderr
     assert re.match(r"drawstore \d+\.\d+", run("--version", cwd=tmp_path).stdout)
 
 

@@ -55,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = None if arguments is None else list(arguments)
     try:
         return drawstore.main(words, prog_name="drawstore", standalone_mode=False) or 0
-    except click.ClickException as error:
+    except click.UsageError as error:
         error.show()
-        return _UNUSABLE if isinstance(error, click.UsageError) else 1
+        return _UNUSABLE
     except BrokenPipeError:
         # Who reads has seen enough. Nothing is left to be flushed at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -65,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyError as error:  # its text is quoted
         click.echo(f"drawstore: {error.args[0]}", err=True)
         return 1
-    except (OSError, RuntimeError, ValueError) as error:
+    except (click.ClickException, OSError, RuntimeError, ValueError) as error:
         click.echo(f"drawstore: {error}", err=True)
         return 1
     except (KeyboardInterrupt, click.Abort):
