@@ -62,8 +62,15 @@ void bind_checksum(py::module_& m) {
         "filled up with zeros; behind each chunk its checksum, as the fletcher32 filter puts it.\n"
         "Gives an array of shape (n, chunk_bytes + 4).");
     m.def(
-        "crc32c", [](const py::buffer& data) { return crc32c(bytes_of(data.request())); },
-        py::arg("data"), "CRC-32C of contiguous bytes.");
+        "crc32c",
+        [](const py::buffer& data, std::uint32_t before) {
+            const py::buffer_info info = data.request();
+            const std::span<const std::byte> bytes = bytes_of(info);
+            const py::gil_scoped_release released;
+            return crc32c(bytes, before);
+        },
+        py::arg("data"), py::arg("before") = 0,
+        "CRC-32C of contiguous bytes, and of those whose sum was ``before`` in front of them.");
     m.def("sector_sums", &sector_sums, py::arg("data"), py::arg("sector"),
           "CRC-32C of each run of ``sector`` bytes, four bytes each, little-endian.");
 }

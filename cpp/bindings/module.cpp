@@ -13,6 +13,7 @@ PYBIND11_MODULE(_core, m) {
     drawstore::bindings::bind_file_io(m);
     drawstore::bindings::bind_holding(m);
     drawstore::bindings::bind_journal(m);
+    drawstore::bindings::bind_lag_sums(m);
     drawstore::bindings::bind_lock(m);
     drawstore::bindings::bind_run(m);
     drawstore::bindings::bind_step_recorder(m);

@@ -22,6 +22,7 @@ void bind_clickhouse(py::module_& m);
 void bind_file_io(py::module_& m);
 void bind_holding(py::module_& m);
 void bind_journal(py::module_& m);
+void bind_lag_sums(py::module_& m);
 void bind_lock(py::module_& m);
 void bind_run(py::module_& m);
 void bind_step_recorder(py::module_& m);

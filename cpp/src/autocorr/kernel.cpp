@@ -342,11 +342,34 @@ void sums(const double* rows, std::size_t n_rows, double* sum, double* squares) 
     }
 }
 
+void lag_products(const double* rows, std::size_t n_rows, std::size_t n_lags, double* products) {
+    for (std::size_t lag = 0; lag < n_lags; lag += lag_block) {
+        for (std::size_t l = 0; l < row_width; l += width) {
+            const double* x = rows + l;
+            const double* earlier = x - lag * row_width;
+            Vector sums[lag_block] = {};
+            for (std::size_t t = 0; t < n_rows; ++t) {
+                const Vector now = load(x);
+                for (std::size_t k = 0; k < lag_block; ++k) {
+                    sums[k] = sums[k] + now * load(earlier - k * row_width);
+                }
+                x += row_width;
+                earlier += row_width;
+            }
+            double* const out = products + lag * row_width + l;
+            for (std::size_t k = 0; k < lag_block; ++k) {
+                store(out + k * row_width, load(out + k * row_width) + sums[k]);
+            }
+        }
+    }
+}
+
 }  // namespace
 
 const Kernel DRAWSTORE_KERNEL = {{&pack<float>, &pack<double>, &pack<long double>},
                                  &turn,
                                  &sums,
+                                 &lag_products,
                                  &forward,
                                  &inverse,
                                  &correlate};

@@ -14,6 +14,7 @@ namespace drawstore::autocorr {
 constexpr std::size_t lanes = 8;
 constexpr std::size_t row_width = 2 * lanes;  // doubles
 constexpr std::size_t row_alignment = 64;     // bytes
+constexpr std::size_t lag_block = 8;          // lags that are summed at a time
 
 // Powers of w(n) = exp(-2πi/n) for transforms of 2·block rows; a complex number is two doubles.
 struct Twiddles {
@@ -45,6 +46,11 @@ struct Kernel {
 
     // Sum and sum of squares of each column.
     void (*sums)(const double* rows, std::size_t n_rows, double* sum, double* squares);
+
+    // Adds to row k of `products`, for k < n_lags, the sum of row t times row t - k over `n_rows`
+    // rows t. There are n_lags more rows before the first. n_lags is a multiple of lag_block.
+    void (*lag_products)(const double* rows, std::size_t n_rows, std::size_t n_lags,
+                         double* products);
 
     // Transforms `block` rows that were turned, and as many zeros after them, in place into 2·block
     // rows: first the even frequencies, then the odd ones, each digit-reversed.

@@ -17,6 +17,7 @@ class Rows {
         : data_(static_cast<double*>(::operator new(n_rows * row_width * sizeof(double),
                                                     std::align_val_t{row_alignment}))) {}
     double* data() noexcept { return data_.get(); }
+    const double* data() const noexcept { return data_.get(); }
 
   private:
     struct Release {

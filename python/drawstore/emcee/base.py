@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import operator
+from abc import abstractmethod
 from typing import Any
 
 import emcee.backends
 
-from .tau import autocorr_time
+from .tau import ChainTimes, Positions, autocorr_time
 
 __all__ = ["BaseBackend", "inconsistent_blobs", "nothing_stored"]
 
@@ -16,6 +18,8 @@ class BaseBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no
 
     def get_autocorr_time(self, discard: int = 0, thin: int = 1, **kwargs: Any) -> Any:
         """Estimate the integrated autocorrelation time of each parameter, in steps.
+
+        Asked again for the same part of a chain that has grown, it takes the new steps only.
 
         Parameters
         ----------
@@ -33,7 +37,39 @@ class BaseBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no
         emcee.autocorr.AutocorrError
             Where the chain is too short, unless ``quiet=True``.
         """
+        if _counts(discard, 0) and _counts(thin, 1) and self._reads_as_ours():
+            positions = self._positions()
+            if positions is not None:
+                times: ChainTimes = vars(self).setdefault("_times", ChainTimes())
+                return thin * times.of(positions, int(discard), int(thin), **kwargs)
         return thin * autocorr_time(self.get_chain(discard=discard, thin=thin), **kwargs)
+
+    @abstractmethod
+    def _positions(self) -> Positions | None:
+        """Give the positions of the steps, or None where the chain is to be taken as a whole."""
+
+    def _reads_as_ours(self) -> bool:
+        """Whether no subclass, and no attribute of the instance, gives another chain than ours."""
+        ours = next(cls for cls in type(self).__mro__ if cls.__module__.startswith("drawstore."))
+        return not any(
+            name in vars(self) or getattr(type(self), name) is not getattr(ours, name)
+            for name in ("get_chain", "get_value", "chain", "iteration")
+        )
+
+    def _forget_times(self) -> None:
+        """Begin anew with the times, because another run begins."""
+        vars(self).pop("_times", None)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name != "_times"}
+
+
+def _counts(number: Any, least: int) -> bool:
+    """Whether it is a whole number, not below the least."""
+    try:
+        return operator.index(number) >= least
+    except TypeError:
+        return False
 
 
 def nothing_stored(why: str = "") -> AttributeError:

@@ -104,6 +104,7 @@ class HDFBackend(StoredBackend):
             Walkers of the ensemble, and parameters.
         """
         self._check_writable()
+        self._forget_times()
         if not self._group_path():
             raise ValueError(f"name={self.name!r}: the group of a run needs a name of its own")
         file = store_file(self.filename)
@@ -340,4 +341,4 @@ class HDFBackend(StoredBackend):
     # Pickles are passive handles: what is being written stays with who writes it.
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_run": None}
+        return {**super().__getstate__(), "_run": None}

@@ -15,6 +15,7 @@ from .base import BaseBackend, nothing_stored
 from .blobs import BlobLayout, decode_dicts, layout_of
 from .steps import Steps, step_count
 from .store import StoreBackend
+from .tau import Positions
 
 __all__ = ["Backend"]
 
@@ -226,7 +227,23 @@ class Backend(BaseBackend):
     def _array(self, name: str) -> Any:
         if name in self._assigned:
             return self._assigned[name]
-        return self._require_steps().room(name)
+        steps = self._require_steps()
+        if name == "chain":
+            steps.is_handed_out = True
+        return steps.room(name)
+
+    def _positions(self) -> Positions | None:
+        steps = self._steps
+        if steps is None or len(steps) == 0 or self._assigned:
+            return None
+        room = steps.room("chain")
+        assert room is not None
+        return Positions(
+            len(steps),
+            lambda rows: room[rows.start : rows.stop : rows.step],
+            room,
+            steps.is_handed_out,
+        )
 
     def _has_dicts(self) -> bool:
         layout = None if self._steps is None else self._steps.layout
@@ -234,6 +251,7 @@ class Backend(BaseBackend):
 
     def _begin(self, steps: Steps) -> None:
         """Let the following steps go to these."""
+        self._forget_times()
         self._recorder.switch_to(steps.buffer, steps.encode)
         self._recorder.prepare = None
         self._steps = steps
@@ -291,7 +309,7 @@ class Backend(BaseBackend):
         ours = (
             _INTERNAL if vars(self).get("save_step") is self._record else _INTERNAL - {"save_step"}
         )
-        state = {name: value for name, value in vars(self).items() if name not in ours}
+        state = {k: value for k, value in super().__getstate__().items() if k not in ours}
         # Rows that the user filled in place may lie beyond those that we saved.
         count = self._assigned.get("iteration", 0)
         steps = self._steps

@@ -65,6 +65,8 @@ class Steps:
             variables.append(("blobs", layout.dtype, (nwalkers, *layout.shape)))
             self.encode = layout.encode_step if layout.dicts else None
         self.buffer = ChainBuffer(variables)
+        # Whether there may be arrays through which others change the positions.
+        self.is_handed_out = False
 
     def __len__(self) -> int:
         return len(self.buffer)

@@ -97,6 +97,7 @@ class StoreBackend(StoredBackend):
         """
         shape = int(nwalkers), int(ndim)
         self._describe(shape, {}, dicts=False)
+        self._forget_times()
         run = self._find()
         self.close()
         if run is not None:
@@ -293,7 +294,7 @@ class StoreBackend(StoredBackend):
     # Pickles are passive handles: what is being written stays with who writes it.
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_writer": None, "_layout": None}
+        return {**super().__getstate__(), "_writer": None, "_layout": None}
 
 
 def _blobs_of(run: Run) -> BlobLayout | None:

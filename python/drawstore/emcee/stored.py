@@ -17,6 +17,7 @@ from drawstore.closing import Closing
 from .base import BaseBackend, nothing_stored
 from .blobs import BlobLayout, decode_dicts
 from .steps import step_count
+from .tau import Positions
 
 __all__ = ["StoredBackend", "StoredSteps", "own"]
 
@@ -86,6 +87,16 @@ class StoredBackend(Closing, BaseBackend):
             if steps.count <= 0:
                 raise nothing_stored()
             yield steps
+
+    def _positions(self) -> Positions:
+        with self._saved() as steps:
+            count = steps.count
+
+        def read(rows: range) -> NDArray[Any]:
+            with self._saved() as steps:  # nothing is held open while times are computed
+                return steps.read("chain", rows)
+
+        return Positions(count, read)
 
     @abstractmethod
     def _announce(self, count: int, blobs: NDArray[Any] | None) -> None:

@@ -1,14 +1,108 @@
-"""Autocorrelation times with emcee's own error and log."""
+"""Autocorrelation times of a backend, with emcee's own error and log."""
 
 from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import emcee.autocorr
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from drawstore._core import crc32c
 from drawstore.autocorr import check_converged, integrated_time
+from drawstore.running import RunningTime
 
-__all__ = ["autocorr_time"]
+__all__ = ["ChainTimes", "Positions", "autocorr_time"]
+
+
+@dataclass(frozen=True)
+class Positions:
+    """The positions of a run as they are at one moment.
+
+    Attributes
+    ----------
+    count : int
+        Steps.
+    read : callable
+        Gives those of a range of steps.
+    room : ndarray or None
+        Where the steps lie, contiguous, in memory that others have, or may have, access to.
+    is_handed_out : bool
+        Whether others have.
+    """
+
+    count: int
+    read: Callable[[range], NDArray[Any]]
+    room: NDArray[Any] | None = None
+    is_handed_out: bool = False
+
+
+class ChainTimes:
+    """The autocorrelation times of one run of a backend: asking again costs the new steps only.
+
+    That holds for the part of the chain, its first step and their distance, that was asked for
+    last. Any thread may ask.
+    """
+
+    _read: Callable[[int, int], NDArray[Any]]  # while somebody asks
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._begin((0, 0))
+
+    def of(
+        self,
+        positions: Positions,
+        discard: int,
+        thin: int,
+        c: float = 5,
+        tol: float = 50,
+        quiet: bool = False,
+        has_walkers: bool = True,
+        *,
+        threads: int = 1,
+    ) -> NDArray[np.float64]:
+        """Estimate the times of a part, in its steps, as `autocorr_time` does."""
+        rows = range(positions.count)[discard + thin - 1 :: thin]
+        with self._lock:
+            part = discard, thin
+            if part != self._part or self._has_changed(positions):
+                self._begin(part)
+            self._read = lambda start, stop: positions.read(rows[start:stop])
+            try:
+                tau = self._running.tau(len(rows), c, threads=threads)
+            finally:
+                del self._read
+            self._note(positions)
+        _check(tau, len(rows), tol, quiet)
+        return tau
+
+    def _begin(self, part: tuple[int, int]) -> None:
+        self._part = part
+        self._running = RunningTime(lambda start, stop: self._read(start, stop))
+        self._n_summed = 0
+        self._sum = 0
+
+    # Steps in memory can be changed in place, in any array that was handed out. Their checksum is
+    # compared before what is known of them is used.
+
+    def _has_changed(self, positions: Positions) -> bool:
+        if positions.room is None or not positions.is_handed_out:
+            return False
+        return crc32c(positions.room[: self._n_summed]) != self._sum
+
+    def _note(self, positions: Positions) -> None:
+        if positions.room is None:
+            return
+        if self._running.n_seen == 0:
+            self._n_summed = self._sum = 0
+        else:
+            new = positions.room[self._n_summed : positions.count]
+            self._sum = crc32c(new, self._sum)
+            self._n_summed = positions.count
 
 
 def autocorr_time(
@@ -27,12 +121,16 @@ def autocorr_time(
     """
     # With a tolerance of 0 no chain is too short: that is checked here instead.
     tau = integrated_time(chain, c, tol=0, has_walkers=has_walkers, threads=threads)
+    _check(tau, len(np.atleast_1d(chain)), tol, quiet)
+    return tau
+
+
+def _check(tau: NDArray[np.float64], n_steps: int, tol: float, quiet: bool) -> None:
     check_converged(
         tau,
-        len(np.atleast_1d(chain)),
+        n_steps,
         tol=tol,
         quiet=quiet,
         error=emcee.autocorr.AutocorrError,
         logger=emcee.autocorr.logger,
     )
-    return tau
