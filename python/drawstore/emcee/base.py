@@ -40,7 +40,7 @@ class BaseBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no
         if _counts(discard, 0) and _counts(thin, 1) and self._reads_as_ours():
             positions = self._positions()
             if positions is not None:
-                times: ChainTimes = vars(self).setdefault("_times", ChainTimes())
+                times: ChainTimes = self.__dict__.setdefault("_times", ChainTimes())
                 return thin * times.of(positions, int(discard), int(thin), **kwargs)
         return thin * autocorr_time(self.get_chain(discard=discard, thin=thin), **kwargs)
 
@@ -58,7 +58,7 @@ class BaseBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no
 
     def _forget_times(self) -> None:
         """Begin anew with the times, because another run begins."""
-        vars(self).pop("_times", None)
+        self.__dict__.pop("_times", None)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name != "_times"}

@@ -92,7 +92,7 @@ class ChainTimes:
     def _has_changed(self, positions: Positions) -> bool:
         if positions.room is None or not positions.is_handed_out:
             return False
-        return crc32c(positions.room[: self._n_summed]) != self._sum
+        return crc32c(positions.room[: self._n_summed].data) != self._sum
 
     def _note(self, positions: Positions) -> None:
         if positions.room is None:
@@ -101,7 +101,7 @@ class ChainTimes:
             self._n_summed = self._sum = 0
         else:
             new = positions.room[self._n_summed : positions.count]
-            self._sum = crc32c(new, self._sum)
+            self._sum = crc32c(new.data, self._sum)
             self._n_summed = positions.count
 
 
