@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from abc import abstractmethod
+from contextlib import AbstractContextManager
 from typing import Any
 
 import emcee.backends
@@ -38,14 +39,14 @@ class BaseBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no
             Where the chain is too short, unless ``quiet=True``.
         """
         if _counts(discard, 0) and _counts(thin, 1) and self._reads_as_ours():
-            positions = self._positions()
-            if positions is not None:
-                times: ChainTimes = self.__dict__.setdefault("_times", ChainTimes())
-                return thin * times.of(positions, int(discard), int(thin), **kwargs)
+            with self._positions() as positions:
+                if positions is not None:
+                    times: ChainTimes = self.__dict__.setdefault("_times", ChainTimes())
+                    return thin * times.of(positions, int(discard), int(thin), **kwargs)
         return thin * autocorr_time(self.get_chain(discard=discard, thin=thin), **kwargs)
 
     @abstractmethod
-    def _positions(self) -> Positions | None:
+    def _positions(self) -> AbstractContextManager[Positions | None]:
         """Give the positions of the steps, or None where the chain is to be taken as a whole."""
 
     def _reads_as_ours(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, SupportsIndex
 
 import numpy as np
@@ -232,13 +234,15 @@ class Backend(BaseBackend):
             steps.is_handed_out = True
         return steps.room(name)
 
-    def _positions(self) -> Positions | None:
+    @contextmanager
+    def _positions(self) -> Iterator[Positions | None]:
         steps = self._steps
         if steps is None or len(steps) == 0 or self._assigned:
-            return None
+            yield None
+            return
         room = steps.room("chain")
         assert room is not None
-        return Positions(
+        yield Positions(
             len(steps),
             lambda rows: room[rows.start : rows.stop : rows.step],
             room,

@@ -88,15 +88,23 @@ class StoredBackend(Closing, BaseBackend):
                 raise nothing_stored()
             yield steps
 
-    def _positions(self) -> Positions:
-        with self._saved() as steps:
-            count = steps.count
+    @contextmanager
+    def _positions(self) -> Iterator[Positions]:
+        with ExitStack() as opened:
+            steps = opened.enter_context(self._saved())
+            is_open = True
 
-        def read(rows: range) -> NDArray[Any]:
-            with self._saved() as steps:  # nothing is held open while times are computed
-                return steps.read("chain", rows)
+            def read(rows: range) -> NDArray[Any]:
+                # Nothing is held open while times are computed, and most of them need one piece.
+                nonlocal is_open
+                if is_open:
+                    is_open = False
+                    with opened:
+                        return steps.read("chain", rows)
+                with self._saved() as again:
+                    return again.read("chain", rows)
 
-        return Positions(count, read)
+            yield Positions(steps.count, read)
 
     @abstractmethod
     def _announce(self, count: int, blobs: NDArray[Any] | None) -> None:

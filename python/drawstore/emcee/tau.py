@@ -40,14 +40,18 @@ class Positions:
     is_handed_out: bool = False
 
 
+class _Steps:
+    """Those of the part that is asked for, as long as somebody asks."""
+
+    read: Callable[[int, int], NDArray[Any]]
+
+
 class ChainTimes:
     """The autocorrelation times of one run of a backend: asking again costs the new steps only.
 
     That holds for the part of the chain, its first step and their distance, that was asked for
     last. Any thread may ask.
     """
-
-    _read: Callable[[int, int], NDArray[Any]]  # while somebody asks
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -71,18 +75,19 @@ class ChainTimes:
             part = discard, thin
             if part != self._part or self._has_changed(positions):
                 self._begin(part)
-            self._read = lambda start, stop: positions.read(rows[start:stop])
+            self._steps.read = lambda start, stop: positions.read(rows[start:stop])
             try:
                 tau = self._running.tau(len(rows), c, threads=threads)
             finally:
-                del self._read
+                del self._steps.read
             self._note(positions)
         _check(tau, len(rows), tol, quiet)
         return tau
 
     def _begin(self, part: tuple[int, int]) -> None:
         self._part = part
-        self._running = RunningTime(lambda start, stop: self._read(start, stop))
+        self._steps = steps = _Steps()
+        self._running = RunningTime(lambda start, stop: steps.read(start, stop))
         self._n_summed = 0
         self._sum = 0
 
