@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Container, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,16 @@ if TYPE_CHECKING:
     from .interface import Run
     from .meta import Variable
 
-__all__ = ["Summary", "VariableSummary", "checked_levels", "summarize", "summarized_dtype"]
+__all__ = [
+    "Gathered",
+    "Summary",
+    "VariableSummary",
+    "checked_levels",
+    "gather",
+    "summarize",
+    "summarize_draws",
+    "summarized_dtype",
+]
 
 Array = NDArray[Any]
 
@@ -94,15 +103,74 @@ def summarize(
 ) -> Summary:
     """Summarize a run, but for some of its variables; see `Run.summary`."""
     levels = checked_levels(quantiles)
+    chains, gathered = gather(run, lambda name: name not in besides)
+    variables = {
+        item.name: summarize_draws(item.draws, levels, item.shape) for item in gathered
+    }
+    return Summary(chains, levels, variables)
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """The draws of a variable.
+
+    Attributes
+    ----------
+    name : str
+    shape : tuple of int
+        Of one draw.
+    draws : ndarray, shape (size, n)
+        Those after the warm-up, of each element; those of a chain lie together, in the order of
+        the chains.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    draws: Array
+
+
+def gather(
+    run: Run, wanted: Callable[[str], bool], discard: int = 0
+) -> tuple[dict[int, int], Iterator[Gathered]]:
+    """Read the draws of a run after the warm-up, one variable after the other.
+
+    Parameters
+    ----------
+    run : Run
+        Of an ensemble, the walkers are the chains.
+    wanted : callable
+        Says of a name whether it is to be read. Variables that `Run.summary` leaves out never are.
+    discard : int
+        Draws of each chain after the warm-up that are left out, too.
+
+    Returns
+    -------
+    chains : dict of int to int
+        Draws of each that are read.
+    gathered : iterator of Gathered
+    """
     run = by_walkers(run)
     marks = [name for name in run.sample_stats if is_mark(name)]
-    parts, _ = split(run.get_chains(), marks)
-    variables = {}
-    for name, variable in run.variables.items():
-        if name not in besides and (dtype := summarized_dtype(variable)) is not None:
-            draws = _gather(parts, name, math.prod(variable.shape), dtype)
-            variables[name] = _summarize(draws, levels, tuple(variable.shape))
-    return Summary({part.chain.chain_number: len(part) for part in parts}, levels, variables)
+    posterior, _ = split(run.get_chains(), marks)
+    parts = [_without_first(part, discard) for part in posterior]
+    chains = {part.chain.chain_number: len(part) for part in parts}
+
+    def read() -> Iterator[Gathered]:
+        for name, variable in run.variables.items():
+            if wanted(name) and (dtype := summarized_dtype(variable)) is not None:
+                shape = tuple(variable.shape)
+                yield Gathered(name, shape, _gather(parts, name, math.prod(shape), dtype))
+
+    return chains, read()
+
+
+def _without_first(part: Part, n: int) -> Part:
+    stretches = []
+    for stretch in part.stretches:
+        if rest := stretch[min(n, len(stretch)) :]:
+            stretches.append(rest)
+        n -= min(n, len(stretch))
+    return Part(part.chain, tuple(stretches))
 
 
 def checked_levels(quantiles: Sequence[float]) -> tuple[float, ...]:
@@ -123,12 +191,13 @@ def summarized_dtype(variable: Variable) -> np.dtype[Any] | None:
 
 def _gather(parts: Sequence[Part], name: str, size: int, dtype: np.dtype[Any]) -> Array:
     """Read the draws of a variable, so that those of each of its elements lie together."""
-    draws = np.empty((size, sum(map(len, parts))), dtype)
+    *firsts, total = accumulate(map(len, parts), initial=0)
+    draws = np.empty((size, total), dtype)
     n_rows = max(1, _BLOCK_BYTES // max(1, len(parts) * size * dtype.itemsize))
-    done = 0
     # Walkers share what is read of one block: they are asked for it one after the other.
     for begin in range(0, max(map(len, parts), default=0), n_rows):
-        for part in parts:
+        for part, first in zip(parts, firsts, strict=True):
+            done = first + begin
             for slc in part.slices(range(begin, min(begin + n_rows, len(part)))):
                 end = done + slc.stop - slc.start
                 draws[:, done:end] = part.chain.get_draws(name, slc).reshape(end - done, size).T
@@ -136,7 +205,8 @@ def _gather(parts: Sequence[Part], name: str, size: int, dtype: np.dtype[Any]) -
     return draws
 
 
-def _summarize(draws: Array, levels: Sequence[float], shape: tuple[int, ...]) -> VariableSummary:
+def summarize_draws(draws: Array, levels: Sequence[float], shape: tuple[int, ...]) -> VariableSummary:
+    """Summarize the draws of a variable, as `gather` gives them; they get into another order."""
     with np.errstate(all="ignore"):
         mean, sd = _moments(draws)
     quantiles = _quantiles(draws, levels)
