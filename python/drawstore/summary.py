@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Container, Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
@@ -20,11 +20,10 @@ if TYPE_CHECKING:
     from .meta import Variable
 
 __all__ = [
-    "Gathered",
+    "Posterior",
     "Summary",
     "VariableSummary",
     "checked_levels",
-    "gather",
     "summarize",
     "summarize_draws",
     "summarized_dtype",
@@ -103,65 +102,54 @@ def summarize(
 ) -> Summary:
     """Summarize a run, but for some of its variables; see `Run.summary`."""
     levels = checked_levels(quantiles)
-    chains, gathered = gather(run, lambda name: name not in besides)
+    posterior = Posterior(run)
     variables = {
-        item.name: summarize_draws(item.draws, levels, item.shape) for item in gathered
+        name: summarize_draws(posterior.read(name), levels, shape)
+        for name, shape in posterior.shapes.items()
+        if name not in besides
     }
-    return Summary(chains, levels, variables)
+    return Summary(posterior.chains, levels, variables)
 
 
-@dataclass(frozen=True, eq=False)
-class Gathered:
-    """The draws of a variable.
-
-    Attributes
-    ----------
-    name : str
-    shape : tuple of int
-        Of one draw.
-    draws : ndarray, shape (size, n)
-        Those after the warm-up, of each element; those of a chain lie together, in the order of
-        the chains.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    draws: Array
-
-
-def gather(
-    run: Run, wanted: Callable[[str], bool], discard: int = 0
-) -> tuple[dict[int, int], Iterator[Gathered]]:
-    """Read the draws of a run after the warm-up, one variable after the other.
+class Posterior:
+    """The draws of a run after the warm-up, as they are now, one variable at a time.
 
     Parameters
     ----------
     run : Run
         Of an ensemble, the walkers are the chains.
-    wanted : callable
-        Says of a name whether it is to be read. Variables that `Run.summary` leaves out never are.
     discard : int
-        Draws of each chain after the warm-up that are left out, too.
+        Draws of each chain that are left out at the start of those, too.
 
-    Returns
-    -------
+    Attributes
+    ----------
     chains : dict of int to int
-        Draws of each that are read.
-    gathered : iterator of Gathered
+        Number of each chain, and its draws.
+    shapes : dict of str to tuple of int
+        Of the variables that can be read: all but those that `Run.summary` leaves out.
     """
-    run = by_walkers(run)
-    marks = [name for name in run.sample_stats if is_mark(name)]
-    posterior, _ = split(run.get_chains(), marks)
-    parts = [_without_first(part, discard) for part in posterior]
-    chains = {part.chain.chain_number: len(part) for part in parts}
 
-    def read() -> Iterator[Gathered]:
-        for name, variable in run.variables.items():
-            if wanted(name) and (dtype := summarized_dtype(variable)) is not None:
-                shape = tuple(variable.shape)
-                yield Gathered(name, shape, _gather(parts, name, math.prod(shape), dtype))
+    def __init__(self, run: Run, discard: int = 0) -> None:
+        run = by_walkers(run)
+        marks = [name for name in run.sample_stats if is_mark(name)]
+        parts, _ = split(run.get_chains(), marks)
+        self._parts = [_without_first(part, discard) for part in parts]
+        variables = run.variables
+        dtypes = {name: summarized_dtype(variable) for name, variable in variables.items()}
+        self._dtypes = {name: dtype for name, dtype in dtypes.items() if dtype is not None}
+        self.chains = {part.chain.chain_number: len(part) for part in self._parts}
+        self.shapes = {name: tuple(variables[name].shape) for name in self._dtypes}
 
-    return chains, read()
+    def read(self, name: str) -> Array:
+        """Read a variable.
+
+        Returns
+        -------
+        ndarray, shape (size, n)
+            The draws of each of its elements; those of a chain lie together, in the order of the
+            chains.
+        """
+        return _gather(self._parts, name, math.prod(self.shapes[name]), self._dtypes[name])
 
 
 def _without_first(part: Part, n: int) -> Part:
@@ -205,8 +193,10 @@ def _gather(parts: Sequence[Part], name: str, size: int, dtype: np.dtype[Any]) -
     return draws
 
 
-def summarize_draws(draws: Array, levels: Sequence[float], shape: tuple[int, ...]) -> VariableSummary:
-    """Summarize the draws of a variable, as `gather` gives them; they get into another order."""
+def summarize_draws(
+    draws: Array, levels: Sequence[float], shape: tuple[int, ...]
+) -> VariableSummary:
+    """Summarize the draws of a variable, as `Posterior.read` gives them; their order changes."""
     with np.errstate(all="ignore"):
         mean, sd = _moments(draws)
     quantiles = _quantiles(draws, levels)

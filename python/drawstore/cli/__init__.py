@@ -12,7 +12,7 @@ import click
 
 __all__ = ["main"]
 
-_COMMANDS = ("ls", "show", "summary", "check", "recover", "demo")
+_COMMANDS = ("ls", "show", "summary", "check", "recover", "why", "diff", "demo")
 _UNUSABLE = 2  # the exit code for arguments that make no sense
 
 

@@ -25,7 +25,17 @@ def command(wheres: tuple[str, ...], recursive: bool, as_json: bool) -> None:
     """
     from drawstore.reports.listing import list_runs
 
-    from .output import STYLES, console, count, harmless, moment, plain, print_json, size_text, table
+    from .output import (
+        STYLES,
+        console,
+        count,
+        harmless,
+        moment,
+        plain,
+        print_json,
+        size_text,
+        table,
+    )
 
     found = [item for where in wheres or (".",) for item in list_runs(where, recursive=recursive)]
     if as_json:

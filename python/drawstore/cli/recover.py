@@ -33,9 +33,7 @@ __all__ = ["command", "print_found"]
     help="Of an HDF5 file, where it is not beside it; of a database, the directory of journals.",
 )
 @json_option
-def command(
-    where: str, dry_run: bool, to: Path | None, journal: Path | None, as_json: bool
-) -> int:
+def command(where: str, dry_run: bool, to: Path | None, journal: Path | None, as_json: bool) -> int:
     """Put a store right after a crash, and read all of it.
 
     Finishes what a process that died left half done, which opening the store does by itself, too;

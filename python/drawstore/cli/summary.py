@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from .options import discard_option, json_option, run_argument, var_names_option, where_argument
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 __all__ = ["command"]
 
@@ -48,8 +53,8 @@ def command(
     """Summarize a run: mean, sd, quantiles, tau, effective sample size, R-hat.
 
     Warm-up is left out. tau is the integrated autocorrelation time; ess is the number of draws, of
-    all chains or walkers, divided by it. R-hat compares independent chains, and is not given for the
-    walkers of an ensemble, which are none. RUN is not needed where there is one.
+    all chains or walkers, divided by it. R-hat compares independent chains, and is not given for
+    the walkers of an ensemble, which are none. RUN is not needed where there is one.
     """
     from drawstore.reports.statistics import statistics
 
@@ -73,7 +78,8 @@ def command(
         rows.add_row(harmless(p.name), *cells)
     of = "walkers" if report.layout == "ensemble" else "chains"
     draws = count(sum(report.chains.values()))
-    parts = [harmless(f"run {report.rid!r}: {draws} draws in {len(report.chains)} {of}"), rows]
+    title = harmless(f"run {report.rid!r}: {draws} draws in {len(report.chains)} {of}")
+    parts: list[RenderableType] = [title, rows]
     if not report.is_reliable:
         parts.append("the chains are too short for tau and ess to be trusted: below 50 tau")
     paged(console(), parts)

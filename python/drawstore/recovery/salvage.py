@@ -120,7 +120,7 @@ def salvage(
         except UNREADABLE as error:
             found.damages.append(Damage(name, reason(error)))
             continue
-        parts = [part for part in _parts(run, chains, found)]
+        parts = list(_parts(run, chains, found))
         total = sum(part.n * len(part.columns) for part in parts)
         done = 0
         for part in parts:

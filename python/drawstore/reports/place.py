@@ -52,8 +52,9 @@ class Place:
     def at(cls, where: str | os.PathLike[str]) -> Place:
         """Open a store; raises as `drawstore.open` does."""
         backend = open_store(where)
-        is_database = isinstance(backend, ClickHouseBackend)
-        return cls(backend.place if is_database else os.fspath(where), backend)
+        if isinstance(backend, ClickHouseBackend):
+            return cls(backend.place, backend)
+        return cls(os.fspath(where), backend)
 
     @property
     def kind(self) -> str:
@@ -117,7 +118,6 @@ class Place:
             there = f"there are several runs in {self.path!r}; name one of {ids}"
             raise ValueError(there if found else f"there are no runs in {self.path!r}")
         return found[0][1]()
-
 
     def made_at(self, run: Run) -> datetime | None:
         """Tell when a run was made; emcee does not keep that."""

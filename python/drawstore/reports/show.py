@@ -14,7 +14,7 @@ from drawstore.warmup import is_mark, split
 
 from .head import DAMAGED, RunHead, head_of, reason
 from .place import UNREADABLE, Place
-from .writers import Writer, holder_of_file, marks_of
+from .writers import Writer, holder_of_file
 
 if TYPE_CHECKING:
     from drawstore.interface import Run
@@ -30,6 +30,7 @@ __all__ = [
     "report_run",
     "show",
 ]
+
 
 @dataclass(frozen=True)
 class VariableReport:

@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
 
-from drawstore.ensemble import by_walkers
-from drawstore.summary import Gathered, checked_levels, gather, summarize_draws
+from drawstore.summary import Posterior, checked_levels, summarize_draws
 
 from .mixing import RELIABLE, common_stretch, split_rhat, tau_of
 from .place import Place, layout_of
 
-__all__ = ["ORDERS", "Parameter", "Statistics", "named", "statistics"]
+__all__ = [
+    "ORDERS",
+    "Parameter",
+    "Statistics",
+    "chosen_names",
+    "element_name",
+    "statistics",
+]
 
 _KEYS: dict[str, Callable[[Parameter], Any]] = {
     "name": lambda p: p.name,
@@ -129,38 +135,58 @@ def statistics(
     place = Place.at(where)
     run = place.run(rid)
     layout = layout_of(run)
-    chains, gathered = gather(run, lambda name: named(name, var_names), discard)
-    lengths = list(chains.values())
-    parameters = [p for item in gathered for p in _parameters(item, lengths, levels, layout)]
-    if var_names and not parameters:
-        known = ", ".join(map(repr, by_walkers(run).variables))
-        raise KeyError(f"no variable is called {' or '.join(var_names)}; there are: {known}")
+    posterior = Posterior(run, discard)
+    chosen = chosen_names(posterior.shapes, var_names)
+    parameters = [p for name in chosen for p in _parameters(posterior, name, levels, layout)]
     times = [p.tau for p in parameters if not math.isnan(p.tau)]
-    is_reliable = max(lengths, default=0) >= RELIABLE * max(times, default=math.inf)
+    is_reliable = max(posterior.chains.values(), default=0) >= RELIABLE * max(
+        times, default=math.inf
+    )
     if sort is not None:
         parameters.sort(key=_KEYS[sort])
+    chains = posterior.chains
     return Statistics(place.path, run.rid, layout, chains, levels, parameters, is_reliable)
 
 
 def _parameters(
-    item: Gathered, lengths: Sequence[int], levels: tuple[float, ...], layout: str
+    posterior: Posterior, name: str, levels: tuple[float, ...], layout: str
 ) -> Iterator[Parameter]:
-    stretch = common_stretch(item.draws, lengths)
+    draws, shape = posterior.read(name), posterior.shapes[name]
+    stretch = common_stretch(draws, list(posterior.chains.values()))
     tau = tau_of(stretch)
     rhat = split_rhat(stretch) if layout == "chains" else None
-    summary = summarize_draws(item.draws, levels, item.shape)
-    for i, index in enumerate(np.ndindex(item.shape)):
+    summary = summarize_draws(draws, levels, shape)
+    for i, index in enumerate(np.ndindex(shape)):
         yield Parameter(
-            f"{item.name}[{','.join(map(str, index))}]" if index else item.name,
+            element_name(name, index),
             float(summary.mean[index]),
             float(summary.sd[index]),
             tuple(float(value) for value in summary.quantiles[(slice(None), *index)]),
             float(tau[i]),
-            float(item.draws.shape[1] / tau[i]),
+            float(draws.shape[1] / tau[i]),
             None if rhat is None else float(rhat[i]),
         )
 
 
-def named(name: str, globs: Sequence[str]) -> bool:
-    """Say whether a name is one of those that globs stand for; without any, each is."""
-    return not globs or name in globs or any(fnmatchcase(name, glob) for glob in globs)
+def element_name(name: str, index: tuple[int, ...]) -> str:
+    """Name an element of a variable."""
+    return f"{name}[{','.join(map(str, index))}]" if index else name
+
+
+def chosen_names(known: Iterable[str], globs: Sequence[str]) -> list[str]:
+    """Give the names that globs stand for; without any, all.
+
+    Raises
+    ------
+    KeyError
+        Where a glob stands for none; the message lists those there are.
+    """
+    known = list(known)
+    chosen = set()
+    for glob in globs:
+        found = {name for name in known if name == glob or fnmatchcase(name, glob)}
+        if not found:
+            there = ", ".join(map(repr, known)) or "none"
+            raise KeyError(f"no variable is called {glob!r}; there are: {there}")
+        chosen |= found
+    return [name for name in known if name in chosen or not globs]

@@ -10,13 +10,14 @@ import os
 import re
 import socket
 import struct
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from drawstore._core import JournalScan, crc32c, is_locked, lock_file_holder, run_folder
 from drawstore.backends.clickhouse import ClickHouseBackend
 from drawstore.fileio import open_binary, read_padded
 from drawstore.holder import Holder, holder_at
+from drawstore.origin import read_signature
 
 if TYPE_CHECKING:
     import h5py
@@ -34,8 +35,9 @@ UNKNOWN = "unknown"  # whoever writes it leaves no mark that can be seen from he
 
 _OF_DRAWS, _OF_REDO = 512, 0  # where a file names its holder
 _SYNC_RECORDS = (2048, 2560)
-_SYNC_RECORD = struct.Struct("<QQQQIII")  # sequence, rows in blocks, ..., rows in the tail, checksum
-_WHO = re.compile(r"(\d+) on (.*)", re.DOTALL)  # what a database says of who began a chain
+_SYNC_RECORD = struct.Struct(
+    "<QQQQIII"
+)  # sequence, rows in blocks, ..., rows in the tail, checksum
 _LOCK_FILE = re.compile(r"process (\d+) on host '(.*)'", re.DOTALL)
 
 
@@ -52,22 +54,26 @@ class Writer:
         Whether it holds the store, so that nobody else may write; else it has let go, or died.
     lives : bool or None
         Whether there is such a process; None where that cannot be seen from this machine.
+    job : str
+        Its batch job, where that is known.
     """
 
     pid: int | None
     host: str
     holds: bool
     lives: bool | None
+    job: str = ""
 
     def __str__(self) -> str:
-        return self.host if self.pid is None else f"process {self.pid} on {self.host}"
+        job = f" ({self.job})" if self.job else ""
+        return f"{self.host if self.pid is None else f'process {self.pid} on {self.host}'}{job}"
 
     @classmethod
-    def of(cls, holder: Holder, *, holds: bool) -> Writer:
+    def of(cls, holder: Holder, *, holds: bool = False, job: str = "") -> Writer:
         """Make it from what a file tells."""
         is_here = holder.host == socket.gethostname()
-        lives = holder.lives if is_here else None
-        return cls(holder.pid, holder.host or "an unknown host", holds, lives or holds or lives)
+        lives = True if holds else holder.lives if is_here else None
+        return cls(holder.pid, holder.host or "an unknown host", holds, lives, job)
 
     @classmethod
     def in_words(cls, text: str) -> Writer:
@@ -172,7 +178,7 @@ def _synced_rows(file: str) -> int | None:
 
 
 def _of_file(path: str, run: Run, kind: str) -> Marks:
-    from drawstore.hdf5.binding import Binding
+    from drawstore.hdf5.binding import Binding, signed_by
     from drawstore.hdf5.journal import Tails, journal_path
     from drawstore.hdf5.store_file import store_file
 
@@ -182,12 +188,14 @@ def _of_file(path: str, run: Run, kind: str) -> Marks:
     except FileNotFoundError:
         scan = None
     named = {piece.id for piece in scan.chains} if scan else set()
-    bound, waiting = {}, {}
+    bound, waiting, writers = {}, {}, {}
     with store_file(path).reading() as file:
         tails = Tails(journal)
         for number, (group, rows) in _groups(file, run, kind).items():
             if (binding := Binding.of(group)) is not None:
                 bound[number] = binding.id
+                if (by := signed_by(group)) is not None:
+                    writers[number] = Writer.of(Holder(by.pid, by.host), job=by.job)
                 tail = tails.of(group, rows)
                 waiting[number] = 0 if tail is None else tail.stop - tail.start
     if not bound:
@@ -199,7 +207,11 @@ def _of_file(path: str, run: Run, kind: str) -> Marks:
     else:
         state = ENDED if holder is None and scan is None else LEFT
     chains = {n: state if n in written else ENDED for n in bound}
-    writers = {} if holder is None else dict.fromkeys(written, holder)
+    if holder is not None:
+        for n in written:
+            signed = writers.get(n)
+            is_same = signed is not None and (signed.pid, signed.host) == (holder.pid, holder.host)
+            writers[n] = replace(holder, job=signed.job) if signed and is_same else holder
     left = sum(waiting.values()) if state == LEFT else 0
     return Marks(_of_all(chains), chains, writers, left)
 
@@ -230,8 +242,8 @@ def _of_database(backend: ClickHouseBackend, run: Run, lengths: dict[int, int]) 
             if chains[number] == LEFT:
                 left += backend.spool.waiting(path)
         else:
-            who = [_WHO.fullmatch(text) for text in backend.runs.writers(record, number)]
-            known = [Writer.of(Holder(int(m[1]), m[2]), holds=False) for m in who if m]
+            who = [read_signature(text) for text in backend.runs.writers(record, number)]
+            known = [Writer.of(Holder(by.pid, by.host), job=by.job) for by in who if by]
             gone = all(writer.lives is False for writer in known)
             chains[number] = ENDED if gone or backend.place.startswith("chdb://") else UNKNOWN
             if len(known) == 1:

@@ -1,0 +1,134 @@
+"""The steps of an ensemble, whichever way it is kept, and which of its walkers are stuck."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from drawstore.autocorr import integrated_time
+
+if TYPE_CHECKING:
+    import h5py
+
+    from drawstore.backends.emcee_file import EmceeRun
+    from drawstore.hdf5.journal import Tail
+    from drawstore.interface import Run
+
+__all__ = ["Steps", "Stuck", "stuck_walkers", "window_of"]
+
+_BLOCK_BYTES = 16 * 2**20
+_LEAST_WINDOW = 50  # steps in which a walker that works has moved
+_MOST_STEPS = 5000  # from which the window is estimated
+
+
+class Steps:
+    """The steps of an ensemble.
+
+    Parameters
+    ----------
+    run : Run
+        Of which `layout_of` says "ensemble".
+    """
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._is_emcee = type(run).__name__ == "EmceeRun"
+        chains = run.get_chains()
+        self._chain = chains[0] if chains else None
+        self._count = 0 if self._chain is None else len(self._chain)
+
+    def __len__(self) -> int:
+        return self._count
+
+    def coords(self, rows: range) -> NDArray[Any]:
+        """Read positions, shape (n, n_walkers, ndim)."""
+        return self._read("chain" if self._is_emcee else "coords", rows)
+
+    def log_prob(self, rows: range) -> NDArray[Any]:
+        """Read log-probabilities, shape (n, n_walkers)."""
+        return self._read("log_prob", rows)
+
+    def blocks(self, row_bytes: int) -> Iterator[range]:
+        """Cut the steps into blocks that can be read at once, the last one first."""
+        n = max(1, _BLOCK_BYTES // max(1, row_bytes))
+        for stop in range(len(self), 0, -n):
+            yield range(max(0, stop - n), stop)
+
+    def acceptance(self) -> NDArray[np.float64]:
+        """Give the accepted share of the proposals of each walker; NaN before the first step."""
+        if self._chain is None or not len(self):
+            return np.full(0, np.nan)
+        if not self._is_emcee:
+            counted = self._chain.get_stats_at(len(self) - 1, ["accepted"])["accepted"]
+            return np.asarray(counted) / len(self)
+        with self._group() as (group, tail):
+            if tail is None:
+                return np.asarray(group["accepted"][...]) / int(group.attrs["iteration"])
+            journaled = import_module("drawstore.emcee.journaled")
+            return np.asarray(journaled.stored_steps(group, tail).accepted()) / tail.stop
+
+    @contextmanager
+    def _group(self) -> Iterator[tuple[h5py.Group, Tail | None]]:
+        with cast("EmceeRun", self._run).group() as found:
+            yield found
+
+    def _read(self, name: str, rows: range) -> NDArray[Any]:
+        if self._is_emcee:
+            with self._group() as (group, tail):
+                return cast("EmceeRun", self._run).read(group, tail, name, rows)
+        assert self._chain is not None
+        return self._chain.get_draws(name, slice(rows.start, rows.stop))
+
+
+@dataclass(frozen=True)
+class Stuck:
+    """A walker that does not move any more.
+
+    Attributes
+    ----------
+    walker : int
+    since : int
+        The step at which it came to where it is.
+    """
+
+    walker: int
+    since: int
+
+
+def window_of(steps: Steps) -> int | None:
+    """Give the number of steps after which a walker that has not moved is stuck.
+
+    These are 5 autocorrelation times, of those walkers that moved within the last 50 steps, and at
+    least 50. None where there are no more steps than that.
+    """
+    if len(steps) <= _LEAST_WINDOW:
+        return None
+    last = steps.coords(range(max(0, len(steps) - _MOST_STEPS), len(steps)))
+    moves = np.any(last[-_LEAST_WINDOW:] != last[-1], axis=(0, 2))
+    window = float(_LEAST_WINDOW)
+    if moves.any():
+        tau = integrated_time(last[:, moves], tol=0)
+        window = max(window, 5 * float(np.nanmax(tau, initial=0)))
+    return math.ceil(window) if len(steps) > window else None
+
+
+def stuck_walkers(steps: Steps, window: int) -> list[Stuck]:
+    """Find the walkers that have not moved in the last ``window`` steps, the longest first."""
+    here = steps.coords(range(len(steps) - 1, len(steps)))[0]
+    since = np.full(len(here), -1)  # not known yet
+    for rows in steps.blocks(here.nbytes):
+        differs = np.any(steps.coords(rows) != here, axis=2)
+        left = np.flatnonzero((since < 0) & differs.any(axis=0))
+        since[left] = rows.stop - np.argmax(differs[::-1, left], axis=0)
+        if not np.any(since < 0):
+            break
+    since[since < 0] = 0
+    stuck = np.flatnonzero(len(steps) - since > window)
+    return sorted((Stuck(int(w), int(since[w])) for w in stuck), key=lambda found: found.since)
