@@ -15,6 +15,12 @@ __all__ = ["main"]
 _COMMANDS = ("ls", "show", "summary", "check", "recover", "why", "diff", "demo")
 _UNUSABLE = 2  # the exit code for arguments that make no sense
 
+_EPILOG = """\b
+To have bash complete commands, paths and the ids of runs, put into ~/.bashrc:
+  eval "$(_DRAWSTORE_COMPLETE=bash_source drawstore)"
+In zsh it is zsh_source; in fish: _DRAWSTORE_COMPLETE=fish_source drawstore | source
+"""
+
 
 class _Commands(click.Group):
     """Subcommands that are imported when they are asked for."""
@@ -29,10 +35,14 @@ class _Commands(click.Group):
         return command
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
 @click.version_option(package_name="drawstore", message="drawstore %(version)s")
 def drawstore() -> None:
-    """Storage for MCMC draws."""
+    """Storage for MCMC draws: look at runs, check them, compare them, put them right."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

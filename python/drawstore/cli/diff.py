@@ -25,8 +25,8 @@ def _alpha(ctx: click.Context, param: click.Parameter, value: float) -> float:
 @click.command
 @click.argument("a", metavar="A", type=click.Path())
 @click.argument("b", metavar="B", type=click.Path())
-@click.option("--run-a", metavar="RUN", shell_complete=run_ids("a"), help="Where A has several.")
-@click.option("--run-b", metavar="RUN", shell_complete=run_ids("b"), help="Where B has several.")
+@click.option("--run-a", metavar="RUN", shell_complete=run_ids(0), help="Where A has several.")
+@click.option("--run-b", metavar="RUN", shell_complete=run_ids(1), help="Where B has several.")
 @var_names_option
 @discard_option
 @click.option(
@@ -48,7 +48,7 @@ def command(
     alpha: float,
     as_json: bool,
 ) -> int:
-    """Compare two runs: their settings, and whether their posteriors differ.
+    """Compare the settings and the posteriors of two runs.
 
     Means, standard deviations and quantiles are compared by their Monte Carlo errors, corrected for
     the number of comparisons. The exit code is 0 where no posterior differs by more than that

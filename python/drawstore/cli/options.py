@@ -35,7 +35,7 @@ def wheres_argument(f: F) -> F:
 
 def run_argument(f: F) -> F:
     """Take RUN, the id of a run, which is None where it is left out."""
-    complete = run_ids("where")
+    complete = run_ids()
     return click.argument("rid", metavar="[RUN]", required=False, shell_complete=complete)(f)
 
 
@@ -65,14 +65,17 @@ def json_option(f: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")(f)
 
 
-def run_ids(of: str) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
-    """Make what completes the id of a run in the store that the parameter ``of`` names."""
+def run_ids(at: int = 0) -> Callable[[click.Context, click.Parameter, str], list[CompletionItem]]:
+    """Make what completes the id of a run in the store that the argument number ``at`` names."""
 
     def complete(ctx: click.Context, _: click.Parameter, begun: str) -> list[CompletionItem]:
         from drawstore.reports.place import UNREADABLE, Place
 
+        # Behind an option that lacks its value, click leaves the arguments as they are.
+        names = [param.name for param in ctx.command.params if isinstance(param, click.Argument)]
+        where = ctx.params.get(names[at] or "") or next(iter(ctx.args[at:]), None)
         try:
-            ids = [rid for rid, _ in Place.at(ctx.params[of]).runs()]
+            ids = [] if where is None else [rid for rid, _ in Place.at(where).runs()]
         except UNREADABLE:
             return []
         # A shell takes a line for an id.

@@ -35,7 +35,9 @@ _OF_LAYOUT = ("layout", "parameters")  # attributes that say how an ensemble is 
 @run_argument
 @json_option
 def command(where: str, rid: str | None, as_json: bool) -> None:
-    """Show what runs are made of, how far they are, who writes them, and what waits beside them.
+    """Show what runs are made of, how far they are, and who writes them.
+
+    Also what waits beside them, or was left by a process that died.
 
     WHERE is a directory, an HDF5 file, or clickhouse://user:password@host:8123/database. Nothing
     is changed.

@@ -50,7 +50,7 @@ def command(
     sort: str | None,
     as_json: bool,
 ) -> None:
-    """Summarize a run: mean, sd, quantiles, tau, effective sample size, R-hat.
+    """Summarize a run: mean, sd, quantiles, ess, tau, R-hat.
 
     Warm-up is left out. tau is the integrated autocorrelation time; ess is the number of draws, of
     all chains or walkers, divided by it. R-hat compares independent chains, and is not given for

@@ -208,10 +208,11 @@ def _compare(name: str, posteriors: tuple[Posterior, Posterior]) -> Iterator[Com
         for k, statistic in enumerate(_STATISTICS[: len(a.value)]):
             error = math.hypot(a.error[k], b.error[k])
             off = float(a.value[k] - b.value[k])
-            z = off / error if error > 0 else (0.0 if off == 0 else math.copysign(math.inf, off))
-            p = math.erfc(abs(z) / math.sqrt(2))
-            if math.isnan(z):  # one has no draws, or some that are no numbers; or both
-                p = float(np.isnan(a.value[k]) == np.isnan(b.value[k]))
+            if math.isnan(off):  # one has no draws, or some that are no numbers; or both
+                z, p = math.nan, float(np.isnan(a.value[k]) == np.isnan(b.value[k]))
+            else:
+                z = off / error if error > 0 else math.copysign(math.inf if off else 0, off)
+                p = math.erfc(abs(z) / math.sqrt(2))
             yield Compared(
                 element_name(name, index),
                 statistic,
