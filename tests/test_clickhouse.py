@@ -8,13 +8,13 @@ import sys
 
 import numpy as np
 import pytest
+from drawstore.recovery.show import describe
 
 import drawstore
 from drawstore import ClickHouseBackend, make_meta
 from drawstore.cli import main
 from drawstore.clickhouse.http import HttpServer
 from drawstore.recovery import recover
-from drawstore.recovery.show import describe
 
 META = make_meta({"x": (float, (2,)), "t": ("str", ())}, {"tune": (bool, ())}, rid="ours")
 

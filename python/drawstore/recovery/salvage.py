@@ -249,6 +249,7 @@ def damaged_rows(read: _Reader, n: int, piece: int = _STRETCH) -> Iterator[tuple
     rows : range
         Damage within 4096 rows is taken for one stretch.
     why : str
+        Of its first row.
     """
 
     def fails(start: int, stop: int) -> str:
@@ -258,21 +259,33 @@ def damaged_rows(read: _Reader, n: int, piece: int = _STRETCH) -> Iterator[tuple
             return reason(error) or type(error).__name__
         return ""
 
-    for begin in range(0, n, piece):
-        end = min(n, begin + piece)
-        if not fails(begin, end):
+    def stretches() -> Iterator[tuple[range, str]]:
+        for begin in range(0, n, piece):
+            end = min(n, begin + piece)
+            if not fails(begin, end):
+                continue
+            for start in range(begin, end, _STRETCH):
+                stop = min(end, start + _STRETCH)
+                if why := fails(start, stop):
+                    first = bisect_left(
+                        range(start + 1, stop), True, key=lambda end: bool(fails(start, end))
+                    )
+                    first += start
+                    last = bisect_left(
+                        range(first + 1, stop), True, key=lambda row: not fails(row, stop)
+                    )
+                    yield range(first, first + 1 + last), why
+
+    found: tuple[range, str] | None = None
+    for rows, why in stretches():
+        if found is not None and found[0].stop == rows.start:
+            found = range(found[0].start, rows.stop), found[1]
             continue
-        for start in range(begin, end, _STRETCH):
-            stop = min(end, start + _STRETCH)
-            if why := fails(start, stop):
-                first = bisect_left(
-                    range(start + 1, stop), True, key=lambda end: bool(fails(start, end))
-                )
-                first += start
-                last = bisect_left(
-                    range(first + 1, stop), True, key=lambda row: not fails(row, stop)
-                )
-                yield range(first, first + 1 + last), why
+        if found is not None:
+            yield found
+        found = rows, why
+    if found is not None:
+        yield found
 
 
 def _stretches(intact: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:

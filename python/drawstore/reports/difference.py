@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from drawstore.interface import Run
     from drawstore.meta import Variable
 
-__all__ = ["Compared", "Difference", "Setting", "difference"]
+__all__ = ["Compared", "Difference", "Setting", "compare", "difference"]
 
 _SHOWN = 16  # elements of an array that are said one by one
 _LEVELS = (0.05, 0.5, 0.95)
@@ -177,9 +177,7 @@ def difference(
     chosen = chosen_names(dict.fromkeys([*shapes[0], *shapes[1]]), var_names)
     both = [name for name in chosen if shapes[0].get(name) == shapes[1].get(name)]
     only = [[name for name in chosen if name in one and name not in both] for one in shapes]
-    found = [item for name in both for item in _compare(name, posteriors)]
-    compared = [replace(item, p=min(1.0, item.p * len(found))) for item in found]
-    compared.sort(key=lambda item: (item.p, -abs(item.z)))
+    compared = compare(*posteriors, both)
     n = sum(item.p < alpha for item in compared)
     return Difference(
         a=f"{places[0].path} {runs[0].rid!r}",
@@ -195,33 +193,40 @@ def difference(
     )
 
 
-def _compare(name: str, posteriors: tuple[Posterior, Posterior]) -> Iterator[Compared]:
+def compare(a: Posterior, b: Posterior, names: Sequence[str]) -> list[Compared]:
+    """Compare variables that both have, the least probable difference first; see `difference`."""
+    found = [item for name in names for item in _compare(a, b, name)]
+    corrected = [replace(item, p=min(1.0, item.p * len(found))) for item in found]
+    return sorted(corrected, key=lambda item: (item.p, -abs(item.z)))
+
+
+def _compare(a: Posterior, b: Posterior, name: str) -> Iterator[Compared]:
     """Compare a variable, element by element."""
-    draws = [posterior.read(name) for posterior in posteriors]
-    lengths = [list(posterior.chains.values()) for posterior in posteriors]
-    for i, index in enumerate(np.ndindex(posteriors[0].shapes[name])):
+    draws = a.read(name), b.read(name)
+    lengths = list(a.chains.values()), list(b.chains.values())
+    for i, index in enumerate(np.ndindex(a.shapes[name])):
         rows = [values[i].astype(np.float64) for values in draws]
         known = np.sort(np.concatenate([row[~np.isnan(row)] for row in rows]))
         levels = [int(level * len(known)) for level in _LEVELS if len(known)]
         cuts = known[levels]
-        a, b = (_estimate(row, n, cuts) for row, n in zip(rows, lengths, strict=True))
-        for k, statistic in enumerate(_STATISTICS[: len(a.value)]):
-            error = math.hypot(a.error[k], b.error[k])
-            off = float(a.value[k] - b.value[k])
+        one, other = (_estimate(row, n, cuts) for row, n in zip(rows, lengths, strict=True))
+        for k, statistic in enumerate(_STATISTICS[: len(one.value)]):
+            error = math.hypot(one.error[k], other.error[k])
+            values = float(one.value[k]), float(other.value[k])
+            off = values[0] - values[1]
             if math.isnan(off):  # one has no draws, or some that are no numbers; or both
-                z, p = math.nan, float(np.isnan(a.value[k]) == np.isnan(b.value[k]))
+                z, p = math.nan, float(math.isnan(values[0]) == math.isnan(values[1]))
             else:
                 z = off / error if error > 0 else math.copysign(math.inf if off else 0, off)
                 p = math.erfc(abs(z) / math.sqrt(2))
             yield Compared(
                 element_name(name, index),
                 statistic,
-                float(a.value[k]),
-                float(b.value[k]),
+                *values,
                 error,
                 z,
                 p,
-                a.is_reliable and b.is_reliable,
+                one.is_reliable and other.is_reliable,
             )
 
 
