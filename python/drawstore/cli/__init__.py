@@ -10,6 +10,8 @@ from importlib import import_module
 
 import click
 
+from .text import escaped
+
 __all__ = ["main"]
 
 _COMMANDS = ("ls", "show", "summary", "check", "recover", "why", "diff", "demo")
@@ -73,10 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyError as error:  # its text is quoted
-        click.echo(f"drawstore: {error.args[0]}", err=True)
+        click.echo(f"drawstore: {escaped(str(error.args[0]))}", err=True)
         return 1
     except (click.ClickException, OSError, RuntimeError, ValueError) as error:
-        click.echo(f"drawstore: {error}", err=True)
+        click.echo(f"drawstore: {escaped(str(error))}", err=True)
         return 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("\ndrawstore: interrupted", err=True)

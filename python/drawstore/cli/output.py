@@ -25,6 +25,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from .text import escaped
+
 __all__ = [
     "STYLES",
     "console",
@@ -62,7 +64,7 @@ def console(*, stderr: bool = False) -> Console:
     return made
 
 
-def table(*columns: str, numbers: Iterable[str] = (), title: str = "") -> Table:
+def table(*columns: str, numbers: Iterable[str] = ()) -> Table:
     """Make a table without lines.
 
     Parameters
@@ -70,28 +72,23 @@ def table(*columns: str, numbers: Iterable[str] = (), title: str = "") -> Table:
     *columns : str
         Their headings.
     numbers : iterable of str
-        Those of them that are aligned to the right.
-    title : str
-        Which takes the place of the first heading.
+        Those of them that are aligned to the right, and not folded where room is scarce.
     """
     made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
     numbers = set(numbers)
-    for i, name in enumerate(columns):
+    for name in columns:
         made.add_column(
-            title if title and i == 0 else name,
+            name,
             justify="right" if name in numbers else "left",
+            no_wrap=name in numbers,
             overflow="fold",
         )
     return made
 
 
 def harmless(text: str) -> Text:
-    """Give a name or another text of the data as it may be printed.
-
-    What a terminal may take for a command or that changes the order of what follows, as control
-    and formatting characters, is escaped as in Python.
-    """
-    return Text("".join(c if c.isprintable() else repr(c)[1:-1] for c in text), overflow="fold")
+    """Give a name or another text of the data as it may be printed: `escaped`."""
+    return Text(escaped(text), overflow="fold")
 
 
 def paged(out: Console, parts: Sequence[RenderableType]) -> None:
