@@ -14,7 +14,7 @@ import drawstore.emcee
 from drawstore.cli import main
 
 SCHEMAS = Path(drawstore.cli.__file__).parent / "schemas"
-N, WALKERS, STEPS = 400, 8, 300
+N, WALKERS, STEPS = 400, 8, 100  # emcee's own backend takes its time
 KINDS = ["directory", "hdf5", "ensemble", "ensemble in hdf5", "emcee", "emcee's own", "clickhouse"]
 
 META = drawstore.make_meta(
@@ -58,7 +58,7 @@ def step(positions, rng):
     return state, moved
 
 
-def save(backend, steps=STEPS, walkers=WALKERS, seed=1, change=None):
+def save(backend, steps=300, walkers=WALKERS, seed=1, change=None):
     """Save made-up steps of a walk in two dimensions; change(i, state, moved) may alter each."""
     rng = np.random.default_rng(seed)
     positions = rng.normal(size=(walkers, 2))
@@ -88,14 +88,14 @@ def make(kind, path, clickhouse=None):
         with drawstore.HDF5Backend(path) as backend:
             fill(backend)
     elif kind == "emcee":
-        save(drawstore.emcee.HDFBackend(path)).close()
+        save(drawstore.emcee.HDFBackend(path), STEPS).close()
     elif kind == "emcee's own":
-        save(emcee.backends.HDFBackend(path))
+        save(emcee.backends.HDFBackend(path), STEPS)
     else:
         store = drawstore.HDF5Backend(path) if "hdf5" in kind else drawstore.FileBackend(path)
         names = ["slope", "offset"]
         backend = drawstore.emcee.Backend(store=store, rid="walk", parameter_names=names)
-        save(backend).close()
+        save(backend, STEPS).close()
         store.close()
     return str(path)
 

@@ -2,10 +2,13 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+
+import pytest
 
 DRAWSTORE = [sys.executable, "-m", "drawstore"]
 
@@ -17,6 +20,8 @@ class Terminal:
     """
 
     def __init__(self, command, columns=100, rows=30, **variables):
+        if shutil.which("tmux") is None:
+            pytest.skip("tmux is not here")
         self._folder = tempfile.TemporaryDirectory()  # the name of a socket has to be short
         left_out = ("NO_COLOR", "FORCE_COLOR", "COLUMNS", "LINES", "TMUX", "PAGER", "LESS")
         env = {name: value for name, value in os.environ.items() if name not in left_out}

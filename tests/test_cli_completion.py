@@ -2,6 +2,7 @@
 
 import os
 import shlex
+import shutil
 import subprocess
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 import drawstore
 from cli_runs import META, fill
 from terminal import DRAWSTORE, Terminal
+
+pytestmark = pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not here")
 
 BEGIN = 'eval "$(_DRAWSTORE_COMPLETE=bash_source drawstore)"'
 

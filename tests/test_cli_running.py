@@ -9,7 +9,7 @@ import pytest
 from cli_runs import make, reported, said
 from scripting import finish, start, wait_for
 
-KINDS = ["directory", "hdf5", "ensemble", "emcee", "clickhouse"]
+KINDS = ["directory", "hdf5", "emcee", "clickhouse"]
 
 # It appends until it is told to stop, and closes or dies, as it is told.
 WRITER = """
@@ -26,9 +26,6 @@ if kind == "emcee":
     backend.flush()
     backend.grow(1000, None)
     writer = backend
-elif kind == "ensemble":
-    writer = drawstore.emcee.Backend(store=drawstore.FileBackend(where), rid="walk")
-    save(writer, 50)
 else:
     store = {
         "directory": drawstore.FileBackend,
@@ -41,7 +38,7 @@ else:
     writer.flush(sync=True)
     draws, stats = blocks(1, 7)
     writer.extend(draws, stats)
-if kind in ("emcee", "ensemble"):
+if kind == "emcee":
     rng = np.random.default_rng(3)
     from cli_runs import step
     positions = rng.normal(size=(8, 2))
@@ -103,7 +100,7 @@ def test_a_run_whose_process_died(capsys, written):
     report = reported(capsys, "show", where)
     (chain,) = report["runs"][0]["chains"]
     assert (chain["writer"]["pid"], chain["writer"]["lives"]) == (process.pid, False)
-    waits = 0 if kind in ("directory", "ensemble") else 7
+    waits = 0 if kind == "directory" else 7
     assert report["runs"][0]["waiting"] == waits
     assert any(file["is_trouble"] for file in report["beside"]) == (waits > 0)
     report = reported(capsys, "why", where)

@@ -204,3 +204,15 @@ def test_a_run_without_draws_or_with_values_that_are_no_numbers_differs(capsys, 
     for other in ("empty", "nan"):
         where = [tmp_path, tmp_path, "--run-a=full", f"--run-b={other}"]
         assert reported(capsys, "diff", *where, code=1)["differs"]
+
+
+def test_the_walkers_of_a_file_are_walkers_also_where_they_were_copied(capsys, tmp_path):
+    save(HDFBackend(tmp_path / "walk.h5")).close()
+    reported(capsys, "recover", tmp_path / "walk.h5", "--to", tmp_path / "copy")
+    report = reported(capsys, "summary", tmp_path / "copy")
+    expected = reported(capsys, "summary", tmp_path / "walk.h5")
+    assert {**report, "where": ""} == {**expected, "where": ""}
+    (run,) = reported(capsys, "ls", tmp_path / "copy")["runs"]
+    assert (run["walkers"], run["draws"]) == (8, {"0": 300})
+    for command in ("show", "check", "why"):
+        reported(capsys, command, tmp_path / "copy")

@@ -25,6 +25,7 @@ _KINDS = {
     "hdf5 and emcee": "an HDF5 file with runs, and with groups of emcee",
     "clickhouse": "runs in a database of ClickHouse",
     "chdb": "runs in a folder of chDB",
+    "other": "runs of another kind",
 }
 _NUMBERS = ("chain", "draws", "warm-up")
 _OF_LAYOUT = ("layout", "parameters")  # attributes that say how an ensemble is kept

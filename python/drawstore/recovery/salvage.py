@@ -194,13 +194,14 @@ def _steps(run: EmceeRun) -> list[_Column]:
     """Give the datasets of a run of emcee, each of which holds all walkers."""
 
     def read(key: str, rows: slice) -> NDArray[Any]:
-        with run.group() as (group, tail):
-            return run.read(group, tail, key, range(rows.start, rows.stop))
+        return run.steps(key, range(rows.start, rows.stop))
 
-    with run.group() as (group, _):
-        keys = ["chain", "log_prob", *(["blobs"] if group.attrs["has_blobs"] else [])]
-        sizes = {key: math.prod(group[key].shape[1:]) * group[key].dtype.itemsize for key in keys}
-    return [_Column(key, partial(read, key), sizes[key]) for key in keys]
+    has_blobs = any(variable.is_deterministic for variable in run.meta.variables)
+    columns = []
+    for key in ("chain", "log_prob", *(["blobs"] if has_blobs else [])):
+        none = run.steps(key, range(0))
+        columns.append(_Column(key, partial(read, key), math.prod(none.shape[1:]) * none.itemsize))
+    return columns
 
 
 def _row_bytes(variable: Variable) -> int:

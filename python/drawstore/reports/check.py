@@ -11,6 +11,7 @@ import numpy as np
 
 from drawstore._core import JournalScan
 from drawstore.backends.clickhouse import ClickHouseBackend
+from drawstore.ensemble import is_ensemble
 from drawstore.recovery.salvage import Damage, Progress, damaged_rows, salvage
 
 from .place import UNREADABLE, Place, layout_of
@@ -95,9 +96,9 @@ def _of_log_prob(rid: str, open_run: Callable[[], Run]) -> Iterator[Damage]:
     try:
         run = open_run()
         chains = run.get_chains()
-        if layout_of(run) != "ensemble" or not chains:
+        is_stat = "lp" in run.sample_stats
+        if layout_of(run) != "ensemble" or not chains or not (is_stat or is_ensemble(run)):
             return
-        is_emcee = "lp" in run.sample_stats
         lengths = [len(chain) for chain in chains]
     except UNREADABLE:
         return  # it is told of already
@@ -105,7 +106,7 @@ def _of_log_prob(rid: str, open_run: Callable[[], Run]) -> Iterator[Damage]:
     def read(rows: slice) -> None:
         for chain in chains:
             try:
-                values = chain.get_stats("lp", rows) if is_emcee else chain.get_draws(name, rows)
+                values = chain.get_stats("lp", rows) if is_stat else chain.get_draws(name, rows)
             except UNREADABLE:
                 return
             if np.any(np.isnan(values) | (values == np.inf)):

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from drawstore.ensemble import is_ensemble
+
 from .place import UNREADABLE, Place, layout_of
 from .writers import Marks, marks_of
 
@@ -75,11 +77,11 @@ def head_of(place: Place, run: Run) -> tuple[RunHead, Marks]:
         draws, size = info.chains, info.size
     else:
         draws, size = {chain.chain_number: len(chain) for chain in run.get_chains()}, run.size
-    if layout == "ensemble" and kind == "emcee":
-        walkers, draws = len(draws), {0: min(draws.values(), default=0)}
-    elif layout == "ensemble":
-        walkers = int(run.variables["log_prob"].shape[0])
     marks = marks_of(place, run, draws)
+    if is_ensemble(run):
+        walkers = int(run.variables["log_prob"].shape[0])
+    elif layout == "ensemble":
+        walkers, draws = len(draws), {0: min(draws.values(), default=0)}
     made, written = place.made_at(run), place.written_at(run)
     head = RunHead(run.rid, marks.state, "", kind, layout, walkers, made, written, size, draws)
     return head, marks

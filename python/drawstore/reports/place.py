@@ -58,10 +58,10 @@ class Place:
 
     @property
     def kind(self) -> str:
-        """One of "directory", "hdf5", "emcee", "hdf5 and emcee", "clickhouse" and "chdb"."""
+        """One of "directory", "hdf5", "emcee", "hdf5 and emcee", "clickhouse", "chdb", "other"."""
         if isinstance(self.backend, ClickHouseBackend):
             return self.path.partition("://")[0]
-        return _KINDS[type(self.backend).__name__]
+        return _KINDS.get(type(self.backend).__name__, "other")
 
     def kind_of(self, run: Run) -> str:
         """Tell the kind of one of its runs, where there are several."""
@@ -141,6 +141,10 @@ class Place:
 
 
 def layout_of(run: Run) -> str:
-    """Tell what a run's chains are: "chains", or the walkers of an "ensemble"."""
-    is_emcee = type(run).__name__ == "EmceeRun"
-    return "ensemble" if is_emcee or is_ensemble(run) else "chains"
+    """Tell what a run is of: independent "chains", or the walkers of an "ensemble".
+
+    These lie in one chain, as `ensemble_meta` describes it, or are the chains, as in files of emcee
+    and in what was made of such.
+    """
+    is_of_walkers = is_ensemble(run) or run.attributes.get("inference_library") == "emcee"
+    return "ensemble" if is_of_walkers else "chains"

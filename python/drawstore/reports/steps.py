@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from drawstore.autocorr import integrated_time
+from drawstore.ensemble import is_ensemble
 
 if TYPE_CHECKING:
-    import h5py
-
     from drawstore.backends.emcee_file import EmceeRun
-    from drawstore.hdf5.journal import Tail
     from drawstore.interface import Run
 
-__all__ = ["Steps", "Stuck", "stuck_walkers", "window_of"]
+__all__ = ["Steps", "Stuck", "has_steps", "stuck_walkers", "window_of"]
 
 _BLOCK_BYTES = 16 * 2**20
 _LEAST_WINDOW = 50  # steps in which a walker that works has moved
 _MOST_STEPS = 5000  # from which the window is estimated
+
+
+def has_steps(run: Run) -> bool:
+    """Whether `Steps` can give those of a run."""
+    return type(run).__name__ == "EmceeRun" or is_ensemble(run)
 
 
 class Steps:
@@ -34,12 +35,11 @@ class Steps:
     Parameters
     ----------
     run : Run
-        Of which `layout_of` says "ensemble".
+        As `ensemble_meta` describes it, or in a file of emcee: see `has_steps`.
     """
 
     def __init__(self, run: Run) -> None:
-        self._run = run
-        self._is_emcee = type(run).__name__ == "EmceeRun"
+        self._file = cast("EmceeRun", run) if type(run).__name__ == "EmceeRun" else None
         chains = run.get_chains()
         self._chain = chains[0] if chains else None
         self._count = 0 if self._chain is None else len(self._chain)
@@ -49,7 +49,7 @@ class Steps:
 
     def coords(self, rows: range) -> NDArray[Any]:
         """Read positions, shape (n, n_walkers, ndim)."""
-        return self._read("chain" if self._is_emcee else "coords", rows)
+        return self._read("coords" if self._file is None else "chain", rows)
 
     def log_prob(self, rows: range) -> NDArray[Any]:
         """Read log-probabilities, shape (n, n_walkers)."""
@@ -65,24 +65,17 @@ class Steps:
         """Give the accepted share of the proposals of each walker; NaN before the first step."""
         if self._chain is None or not len(self):
             return np.full(0, np.nan)
-        if not self._is_emcee:
-            counted = self._chain.get_stats_at(len(self) - 1, ["accepted"])["accepted"]
-            return np.asarray(counted) / len(self)
-        with self._group() as (group, tail):
-            if tail is None:
-                return np.asarray(group["accepted"][...]) / int(group.attrs["iteration"])
-            journaled = import_module("drawstore.emcee.journaled")
-            return np.asarray(journaled.stored_steps(group, tail).accepted()) / tail.stop
-
-    @contextmanager
-    def _group(self) -> Iterator[tuple[h5py.Group, Tail | None]]:
-        with cast("EmceeRun", self._run).group() as found:
-            yield found
+        if self._file is not None:
+            accepted = self._file.accepted()
+        else:
+            last = self._chain.get_stats_at(len(self) - 1, ["accepted"])
+            accepted = np.asarray(last["accepted"])
+        shares: NDArray[np.float64] = accepted / len(self)
+        return shares
 
     def _read(self, name: str, rows: range) -> NDArray[Any]:
-        if self._is_emcee:
-            with self._group() as (group, tail):
-                return cast("EmceeRun", self._run).read(group, tail, name, rows)
+        if self._file is not None:
+            return self._file.steps(name, rows)
         assert self._chain is not None
         return self._chain.get_draws(name, slice(rows.start, rows.stop))
 

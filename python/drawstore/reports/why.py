@@ -17,7 +17,7 @@ from drawstore.clickhouse.address import is_url
 
 from .head import RunHead, head_of
 from .place import Place
-from .steps import Steps, Stuck, stuck_walkers, window_of
+from .steps import Steps, Stuck, has_steps, stuck_walkers, window_of
 from .writers import ENDED, LEFT, RUNNING, Marks, Writer
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def why(where: str | os.PathLike[str], rid: str | None = None) -> Why:
         ended_early={n: draws for n, draws in head.draws.items() if draws < longest},
         not_finite=_not_finite(run, head),
         divergences=_divergences(run),
-        ensemble=_ensemble(run) if head.layout == "ensemble" else None,
+        ensemble=_ensemble(run) if has_steps(run) else None,
         waiting=marks.waiting,
         disk_free=None if is_url(place.path) else shutil.disk_usage(place.path).free,
     )
@@ -247,7 +247,7 @@ def _seconds(run: Run, chain: Chain) -> NDArray[np.float64] | None:
 
 
 def _not_finite(run: Run, head: RunHead) -> int | None:
-    if head.layout == "ensemble":
+    if has_steps(run):
         steps = Steps(run)
         blocks = steps.blocks(8 * (head.walkers or 1))
         return sum(int(np.sum(~np.isfinite(steps.log_prob(rows)))) for rows in blocks)

@@ -123,7 +123,9 @@ def marks_of(place: Place, run: Run, lengths: dict[int, int]) -> Marks:
     kind = place.kind_of(run)
     if kind == "directory":
         return _of_directory(place.path, run.rid, lengths)
-    return _of_file(place.path, run, kind)
+    if kind in ("hdf5", "emcee"):
+        return _of_file(place.path, run, kind)
+    return Marks(UNKNOWN)
 
 
 def holder_of(path: str, at: int) -> Writer | None:
