@@ -95,10 +95,12 @@ def _run(run: RunReport) -> Iterator[RenderableType]:
         text.append(f", last written {moment(run.written_at)}")
     text.append(f", {size_text(run.size)}")
     if run.rate is not None:
-        text.append(f", {run.rate:.3g} draws a second")
+        unit = "draws" if run.walkers is None else "steps"
+        text.append(f", {run.rate:.3g} {unit} a second")
     yield text
     if run.waiting:
-        yield f"  {count(run.waiting)} draws wait in a journal; `drawstore recover` delivers them"
+        unit = "draws" if run.walkers is None else "steps"
+        yield f"  {count(run.waiting)} {unit} wait in a journal; `drawstore recover` delivers them"
     if run.walkers is not None:
         steps = count(sum(run.draws.values()))
         by = [f", {_writer(chain)}" for chain in run.chains if chain.writer is not None]

@@ -11,10 +11,10 @@ import numpy as np
 
 from drawstore._core import JournalScan
 from drawstore.backends.clickhouse import ClickHouseBackend
-from drawstore.ensemble import is_ensemble
 from drawstore.recovery.salvage import Damage, Progress, damaged_rows, salvage
 
-from .place import UNREADABLE, Place, layout_of
+from .place import UNREADABLE, Place
+from .steps import Steps, has_steps
 
 if TYPE_CHECKING:
     from drawstore.interface import Run
@@ -95,26 +95,22 @@ def check(
 def _of_log_prob(rid: str, open_run: Callable[[], Run]) -> Iterator[Damage]:
     try:
         run = open_run()
-        chains = run.get_chains()
-        is_stat = "lp" in run.sample_stats
-        if layout_of(run) != "ensemble" or not chains or not (is_stat or is_ensemble(run)):
+        if not has_steps(run):
             return
-        lengths = [len(chain) for chain in chains]
+        steps = Steps(run)
     except UNREADABLE:
         return  # it is told of already
 
     def read(rows: slice) -> None:
-        for chain in chains:
-            try:
-                values = chain.get_stats("lp", rows) if is_stat else chain.get_draws(name, rows)
-            except UNREADABLE:
-                return
-            if np.any(np.isnan(values) | (values == np.inf)):
-                raise ValueError("it is NaN or infinite, which no sampler accepts")
+        try:
+            values = steps.log_prob(range(rows.start, rows.stop))
+        except UNREADABLE:
+            return
+        if np.any(np.isnan(values) | (values == np.inf)):
+            raise ValueError("it is NaN or infinite, which no sampler accepts")
 
-    name = "log_prob"
-    for rows, why in damaged_rows(read, min(lengths)):
-        yield Damage(rid, why, None, name, rows.start, rows.stop)
+    for rows, why in damaged_rows(read, len(steps)):
+        yield Damage(rid, why, None, "log_prob", rows.start, rows.stop)
 
 
 def _of_journals(place: Place) -> Iterator[Damage]:

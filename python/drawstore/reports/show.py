@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from drawstore._core import is_locked
 from drawstore.backends.clickhouse import ClickHouseBackend
 from drawstore.meta import unpack_array
 from drawstore.warmup import is_mark, split
 
 from .head import DAMAGED, RunHead, head_of, reason
 from .place import UNREADABLE, Place
-from .writers import Writer, holder_of_file
+from .writers import Writer, holder_of_file, holder_of_journal
 
 if TYPE_CHECKING:
     from drawstore.interface import Run
@@ -252,8 +251,8 @@ def _warmup(run: Run) -> dict[int, int]:
 def _beside(place: Place) -> Iterator[Beside]:
     if isinstance(place.backend, ClickHouseBackend):
         for path in place.backend.spool.all():
-            with open(path, "rb") as file:
-                is_written = is_locked(file.fileno(), path)
+            holder = holder_of_journal(path)
+            is_written = holder is not None and holder.holds
             what = "a journal on this machine, "
             what += "being written" if is_written else "left by a process that died"
             yield Beside(path, os.path.getsize(path), what, not is_written)

@@ -21,7 +21,7 @@ __all__ = ["Steps", "Stuck", "has_steps", "stuck_walkers", "window_of"]
 
 _BLOCK_BYTES = 16 * 2**20
 _LEAST_WINDOW = 50  # steps in which a walker that works has moved
-_MOST_STEPS = 5000  # from which the window is estimated
+_MOST_STEPS = 5000  # from which the window is estimated; they take a block at most
 
 
 def has_steps(run: Run) -> bool:
@@ -103,7 +103,9 @@ def window_of(steps: Steps) -> int | None:
     """
     if len(steps) <= _LEAST_WINDOW:
         return None
-    last = steps.coords(range(max(0, len(steps) - _MOST_STEPS), len(steps)))
+    row_bytes = steps.coords(range(1)).nbytes
+    n = max(_LEAST_WINDOW + 1, min(_MOST_STEPS, _BLOCK_BYTES // max(1, row_bytes)))
+    last = steps.coords(range(max(0, len(steps) - n), len(steps)))
     moves = np.any(last[-_LEAST_WINDOW:] != last[-1], axis=(0, 2))
     window = float(_LEAST_WINDOW)
     if moves.any():

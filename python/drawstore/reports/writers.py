@@ -26,14 +26,24 @@ if TYPE_CHECKING:
 
     from .place import Place
 
-__all__ = ["ENDED", "LEFT", "RUNNING", "UNKNOWN", "Marks", "Writer", "marks_of"]
+__all__ = [
+    "ENDED",
+    "LEFT",
+    "RUNNING",
+    "UNKNOWN",
+    "Marks",
+    "Writer",
+    "holder_of_file",
+    "holder_of_journal",
+    "marks_of",
+]
 
 RUNNING = "running"
 ENDED = "ended"  # all is where it belongs
 LEFT = "left"  # by a process that died
 UNKNOWN = "unknown"  # whoever writes it leaves no mark that can be seen from here
 
-_OF_DRAWS, _OF_REDO = 512, 0  # where a file names its holder
+_OF_DRAWS, _OF_JOURNAL, _OF_REDO = 512, 512, 0  # where a file names its holder
 _SYNC_RECORDS = (2048, 2560)
 _SYNC_RECORD = struct.Struct(
     "<QQQQIII"
@@ -128,7 +138,7 @@ def marks_of(place: Place, run: Run, lengths: dict[int, int]) -> Marks:
     return Marks(UNKNOWN)
 
 
-def holder_of(path: str, at: int) -> Writer | None:
+def _holder_of(path: str, at: int) -> Writer | None:
     """Tell who holds a file, or held it last."""
     if text := lock_file_holder(path):
         return Writer.in_words(text)
@@ -138,21 +148,29 @@ def holder_of(path: str, at: int) -> Writer | None:
         return None
     try:
         holder = holder_at(fd, at)
-        return None if holder is None else Writer.of(holder, holds=is_locked(fd, path))
+        if holder is None:
+            return None
+        # To look whether it is locked may be in the way of one who begins to write just now.
+        return Writer.of(holder, holds=holder.lives and is_locked(fd, path))
     finally:
         os.close(fd)
 
 
 def holder_of_file(path: str) -> Writer | None:
     """Tell who writes to an HDF5 file, or died while it did; None where all is done."""
-    return holder_of(path + "-redo", _OF_REDO)
+    return _holder_of(path + "-redo", _OF_REDO)
+
+
+def holder_of_journal(path: str) -> Writer | None:
+    """Tell who writes a journal, or has left it."""
+    return _holder_of(path, _OF_JOURNAL)
 
 
 def _of_directory(directory: str, rid: str, lengths: dict[int, int]) -> Marks:
     chains, writers = {}, {}
     for number, draws in lengths.items():
         file = os.path.join(run_folder(directory, rid), f"chain-{number}.draws")
-        writer = holder_of(file, _OF_DRAWS)
+        writer = _holder_of(file, _OF_DRAWS)
         if writer is not None:
             writers[number] = writer
         if writer is not None and writer.holds:
@@ -237,7 +255,7 @@ def _of_database(backend: ClickHouseBackend, run: Run, lengths: dict[int, int]) 
     for number in lengths:
         path = backend.spool.path_of(run.rid, number)
         if path is not None and os.path.exists(path):
-            writer = holder_of(path, _OF_DRAWS)
+            writer = holder_of_journal(path)
             chains[number] = RUNNING if writer is not None and writer.holds else LEFT
             if writer is not None:
                 writers[number] = writer
