@@ -45,9 +45,8 @@ UNKNOWN = "unknown"  # whoever writes it leaves no mark that can be seen from he
 
 _OF_DRAWS, _OF_JOURNAL, _OF_REDO = 512, 512, 0  # where a file names its holder
 _SYNC_RECORDS = (2048, 2560)
-_SYNC_RECORD = struct.Struct(
-    "<QQQQIII"
-)  # sequence, rows in blocks, ..., rows in the tail, checksum
+# Sequence number, rows in blocks, three that do not matter here, rows in the tail, checksum.
+_SYNC_RECORD = struct.Struct("<QQQQIII")
 _LOCK_FILE = re.compile(r"process (\d+) on host '(.*)'", re.DOTALL)
 
 
@@ -127,7 +126,6 @@ def marks_of(place: Place, run: Run, lengths: dict[int, int]) -> Marks:
     lengths : dict of int to int
         Draws of each chain.
     """
-    kind = place.kind_of(run)
     if isinstance(place.backend, ClickHouseBackend):
         return _of_database(place.backend, run, lengths)
     kind = place.kind_of(run)
@@ -211,7 +209,7 @@ def _of_file(path: str, run: Run, kind: str) -> Marks:
     bound, waiting, writers = {}, {}, {}
     with store_file(path).reading() as file:
         tails = Tails(journal)
-        for number, (group, rows) in _groups(file, run, kind).items():
+        for number, (group, rows) in _groups(file, path, run, kind).items():
             if (binding := Binding.of(group)) is not None:
                 bound[number] = binding.id
                 if (by := signed_by(group)) is not None:
@@ -219,7 +217,7 @@ def _of_file(path: str, run: Run, kind: str) -> Marks:
                 tail = tails.of(group, rows)
                 waiting[number] = 0 if tail is None else tail.stop - tail.start
     if not bound:
-        return Marks(UNKNOWN)
+        return Marks(UNKNOWN if kind == "emcee" else ENDED)
     # A journal that names no chain may be that of any.
     written = [n for n, id_ in bound.items() if id_ in named or not named]
     if holder is not None and holder.holds:
@@ -236,13 +234,13 @@ def _of_file(path: str, run: Run, kind: str) -> Marks:
     return Marks(_of_all(chains), chains, writers, left)
 
 
-def _groups(file: h5py.File, run: Run, kind: str) -> dict[int, tuple[h5py.Group, int]]:
+def _groups(file: h5py.File, path: str, run: Run, kind: str) -> dict[int, tuple[h5py.Group, int]]:
     """Find the groups of an open file to which rows of a run go, and how many each has."""
     from drawstore.hdf5.emcee_groups import emcee_groups
     from drawstore.hdf5.runs import ROOT, find_run
 
     if kind == "hdf5":
-        chains = find_run(file, run.rid, file.filename)["chains"]
+        chains = find_run(file, run.rid, path)["chains"]
         return {int(name): (chains[name], int(chains[name].attrs["draws"])) for name in chains}
     group = dict(emcee_groups(file, ROOT))[run.rid]
     return {0: (group, int(group.attrs["iteration"]))}
@@ -264,7 +262,7 @@ def _of_database(backend: ClickHouseBackend, run: Run, lengths: dict[int, int]) 
         else:
             who = [read_signature(text) for text in backend.runs.writers(record, number)]
             known = [Writer.of(Holder(by.pid, by.host), job=by.job) for by in who if by]
-            gone = all(writer.lives is False for writer in known)
+            gone = bool(known) and all(writer.lives is False for writer in known)
             chains[number] = ENDED if gone or backend.place.startswith("chdb://") else UNKNOWN
             if len(known) == 1:
                 writers[number] = known[0]
