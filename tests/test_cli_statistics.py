@@ -201,9 +201,13 @@ def test_a_run_without_draws_or_with_values_that_are_no_numbers_differs(capsys, 
     keep(tmp_path, draws, "full")
     keep(tmp_path, draws[:0], "empty")
     keep(tmp_path, np.where(draws == draws[3, 0, 0], np.nan, draws), "nan")
-    for other in ("empty", "nan"):
+    keep(tmp_path, np.where(draws == draws[3, 0, 0], np.inf, draws), "inf")
+    for other in ("empty", "nan", "inf"):
         where = [tmp_path, tmp_path, "--run-a=full", f"--run-b={other}"]
         assert reported(capsys, "diff", *where, code=1)["differs"]
+        where = [tmp_path, tmp_path, f"--run-a={other}", f"--run-b={other}"]
+        assert not reported(capsys, "diff", *where)["differs"]
+        reported(capsys, "summary", tmp_path, other)
 
 
 def test_the_walkers_of_a_file_are_walkers_also_where_they_were_copied(capsys, tmp_path):

@@ -244,13 +244,13 @@ def _estimate(draws: Numbers, lengths: Sequence[int], cuts: Numbers) -> _Estimat
     if n < 2:
         nan = np.full(2 + len(cuts), np.nan)
         return _Estimate(nan, nan, False)
-    mean = draws.mean()
-    series = np.stack([draws, np.square(draws - mean), *(draws <= cut for cut in cuts)])
+    with np.errstate(all="ignore"):  # of values that are not finite
+        series = np.stack([draws, np.square(draws - draws.mean()), *(draws <= c for c in cuts)])
+        value, spread = series.mean(axis=1), series.std(axis=1, ddof=1)
     stretch = common_stretch(series, lengths)
     tau = tau_of(stretch)
     # A walker that never crosses a quantile leaves no time for it: that of the draws is taken.
     tau = np.fmax(1 / n, np.where(np.isnan(tau), np.fmax(tau[0], tau[1]), tau))
-    value, spread = series.mean(axis=1), series.std(axis=1, ddof=1)
     error = spread * np.sqrt(tau / n)
     value[1] = math.sqrt(value[1] * n / (n - 1))
     error[1] /= 2 * value[1] if value[1] > 0 else 1

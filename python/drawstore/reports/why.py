@@ -87,7 +87,7 @@ class Why:
         part. By the time that the sampler says a draw took, by the times of files, and, where the
         run goes on, by two looks. None where that is not known.
     ended_early : dict of int to int
-        The chains that are shorter than the longest one, and their draws.
+        The chains that nobody writes and that are shorter than the longest one, and their draws.
     not_finite : int or None
         Log-probabilities that are not finite numbers; None where there are none kept.
     divergences : Divergences or None
@@ -151,7 +151,11 @@ def why(where: str | os.PathLike[str], rid: str | None = None) -> Why:
         job=job,
         rate=rate,
         rate_at_end=rate_at_end,
-        ended_early={n: draws for n, draws in head.draws.items() if draws < longest},
+        ended_early={
+            n: draws
+            for n, draws in head.draws.items()
+            if draws < longest and marks.chains.get(n, marks.state) != RUNNING
+        },
         not_finite=_not_finite(run, head),
         divergences=_divergences(run),
         ensemble=_ensemble(run) if has_steps(run) else None,
@@ -203,8 +207,8 @@ def _findings(why: Why) -> Iterator[str]:
     if why.divergences is not None and why.divergences.n:
         share = why.divergences.n / why.divergences.of
         yield f"{why.divergences.n:,} of {why.divergences.of:,} draws diverged ({share:.1%})"
-    if why.rate and why.rate_at_end is not None and why.rate_at_end < why.rate / 2:
-        yield f"at the end a {unit} took {why.rate / max(why.rate_at_end, 1e-9):.3g} times as long"
+    if why.rate and why.rate_at_end and why.rate_at_end < why.rate / 2:
+        yield f"at the end a {unit} took {why.rate / why.rate_at_end:.3g} times as long"
     if why.disk_free is not None and why.disk_free < _FULL_BYTES:
         yield f"the disk is full now: {why.disk_free / 1e6:.1f} MB are left"
 
