@@ -187,6 +187,7 @@ def test_ls_finds_the_stores_in_a_directory(capsys, tmp_path, monkeypatch):
     make("emcee", tmp_path / "walk.h5")
     (tmp_path / "deeper").mkdir()
     make("hdf5", tmp_path / "deeper" / "runs.h5")
+    (tmp_path / "deeper" / "round").symlink_to(tmp_path, target_is_directory=True)
     (tmp_path / "notes.txt").write_text("hello")
     (tmp_path / "broken.h5").write_bytes((tmp_path / "walk.h5").read_bytes()[:3000])
     monkeypatch.chdir(tmp_path)

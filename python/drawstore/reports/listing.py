@@ -49,14 +49,18 @@ def list_runs(where: str, *, recursive: bool = False) -> Iterator[tuple[str, Run
 
 
 def stores_in(directory: str, recursive: bool = False) -> Iterator[str]:
-    """Find the stores in a directory: itself, folders in it, and HDF5 files with runs."""
+    """Find the stores in a directory: itself, folders in it, and HDF5 files with runs.
+
+    Links to directories are not followed to look for more, and what may not be read is left out.
+    """
     names = sorted(name for name in os.listdir(directory) if not name.startswith("."))
     paths = [os.path.join(directory, name) for name in names]
+    paths = [path for path in paths if os.access(path, os.R_OK)]
     if any(_is_run(path) for path in paths):
         yield directory
     for path in paths:
         if os.path.isdir(path):
-            if recursive and not _is_run(path):
+            if recursive and not _is_run(path) and not os.path.islink(path):
                 yield from stores_in(path, True)
             elif _is_store(path):
                 yield path
