@@ -8,6 +8,7 @@ import pytest
 import drawstore
 from cli_runs import META, fill, reported, said, save
 from drawstore.autocorr import integrated_time
+from drawstore.cli.summary import _ORDERS
 from drawstore.emcee import HDFBackend
 from drawstore.reports.difference import compare, difference
 from drawstore.reports.mixing import common_stretch, split_rhat
@@ -99,6 +100,8 @@ def test_variables_are_chosen_by_globs_and_sorted(capsys, tmp_path):
     assert names("--var-names", "slope", "--var-names", "e?fect")[1:] == ["effect[0]", "effect[1]"]
     assert names("--sort", "name") == ["effect[0]", "effect[1]", "slope"]
     assert names("--sort", "mean")[-1] == "slope"
+    for order in _ORDERS:
+        assert sorted(names("--sort", order)) == sorted(names())
     code, _, err = said(capsys, "summary", tmp_path, "--var-names", "z*")
     assert code == 1
     assert err == "drawstore: no variable is called 'z*'; there are: 'slope', 'effect'\n"

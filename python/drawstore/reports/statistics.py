@@ -17,7 +17,6 @@ from .mixing import RELIABLE, common_stretch, split_rhat, tau_of
 from .place import Place, layout_of
 
 __all__ = [
-    "ORDERS",
     "Parameter",
     "Statistics",
     "chosen_names",
@@ -33,8 +32,6 @@ _KEYS: dict[str, Callable[[Parameter], Any]] = {
     "ess": lambda p: _last(p.ess),
     "rhat": lambda p: _last(math.nan if p.rhat is None else -p.rhat),
 }
-ORDERS = tuple(_KEYS)
-"""By what parameters may be sorted."""
 
 
 def _last(value: float) -> tuple[bool, float]:
