@@ -3,6 +3,8 @@
 The arguments are the name of the store, its path, and the seconds between two signs of life.
 """
 
+import contextlib
+import io
 import os
 import sys
 
@@ -10,8 +12,8 @@ from rows import LAYOUTS
 from stores import STORES, Emcee
 
 from drawstore._core import set_heartbeat
+from drawstore.cli import main
 from drawstore.emcee import HDFBackend
-from drawstore.recovery.show import describe
 
 LAYOUT = LAYOUTS[0]
 
@@ -32,7 +34,9 @@ def obey(command, store, path, writers):
     elif command == "close":
         writers[-1].close()
     elif command == "show":
-        return "; ".join(describe(path))
+        with contextlib.redirect_stdout(io.StringIO()) as out:
+            main(["show", path])
+        return out.getvalue()
     elif command == "open":
         if isinstance(store, Emcee):
             HDFBackend(path).open().close()
@@ -45,7 +49,7 @@ def obey(command, store, path, writers):
     return "done"
 
 
-def main(name, path, heartbeat):
+def work(name, path, heartbeat):
     set_heartbeat(float(heartbeat))
     writers = []
     for line in sys.stdin:
@@ -57,4 +61,4 @@ def main(name, path, heartbeat):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    work(*sys.argv[1:])

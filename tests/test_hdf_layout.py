@@ -24,7 +24,7 @@ from emcee_runs import (
 from hdf_files import made_up_states, save, steps_in
 
 FUNCTIONS = [log_prob, log_prob_blobs]
-BINDING = {"drawstore_id", "drawstore_rows", "drawstore_sum"}
+BINDING = {"drawstore_id", "drawstore_rows", "drawstore_sum", "drawstore_writer"}
 
 
 def described(path, name="mcmc"):

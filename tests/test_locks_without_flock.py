@@ -167,7 +167,7 @@ def test_show_names_the_holder_and_h5py_opens_the_file(start, tmp_path):
     first, second = start("one"), start("two")
     first.do("create", "resume", "append")
     shown = second.ask_as_a_reader("show")
-    assert f"being written by process {first.pid} on host 'one'" in shown
+    assert f"being written by process {first.pid} on one" in shown
     assert "not ours" not in shown
     first.do("close", "open")
 

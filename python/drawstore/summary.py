@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import accumulate, islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +19,15 @@ if TYPE_CHECKING:
     from .interface import Run
     from .meta import Variable
 
-__all__ = ["Summary", "VariableSummary", "checked_levels", "summarize", "summarized_dtype"]
+__all__ = [
+    "Posterior",
+    "Summary",
+    "VariableSummary",
+    "checked_levels",
+    "summarize",
+    "summarize_draws",
+    "summarized_dtype",
+]
 
 Array = NDArray[Any]
 
@@ -94,15 +102,63 @@ def summarize(
 ) -> Summary:
     """Summarize a run, but for some of its variables; see `Run.summary`."""
     levels = checked_levels(quantiles)
-    run = by_walkers(run)
-    marks = [name for name in run.sample_stats if is_mark(name)]
-    parts, _ = split(run.get_chains(), marks)
-    variables = {}
-    for name, variable in run.variables.items():
-        if name not in besides and (dtype := summarized_dtype(variable)) is not None:
-            draws = _gather(parts, name, math.prod(variable.shape), dtype)
-            variables[name] = _summarize(draws, levels, tuple(variable.shape))
-    return Summary({part.chain.chain_number: len(part) for part in parts}, levels, variables)
+    posterior = Posterior(run)
+    variables = {
+        name: summarize_draws(posterior.read(name), levels, shape)
+        for name, shape in posterior.shapes.items()
+        if name not in besides
+    }
+    return Summary(posterior.chains, levels, variables)
+
+
+class Posterior:
+    """The draws of a run after the warm-up, as they are now, one variable at a time.
+
+    Parameters
+    ----------
+    run : Run
+        Of an ensemble, the walkers are the chains.
+    discard : int
+        Draws of each chain that are left out at the start of those, too.
+
+    Attributes
+    ----------
+    chains : dict of int to int
+        Number of each chain, and its draws.
+    shapes : dict of str to tuple of int
+        Of the variables that can be read: all but those that `Run.summary` leaves out.
+    """
+
+    def __init__(self, run: Run, discard: int = 0) -> None:
+        run = by_walkers(run)
+        marks = [name for name in run.sample_stats if is_mark(name)]
+        parts, _ = split(run.get_chains(), marks)
+        self._parts = [_without_first(part, discard) for part in parts]
+        variables = run.variables
+        dtypes = {name: summarized_dtype(variable) for name, variable in variables.items()}
+        self._dtypes = {name: dtype for name, dtype in dtypes.items() if dtype is not None}
+        self.chains = {part.chain.chain_number: len(part) for part in self._parts}
+        self.shapes = {name: tuple(variables[name].shape) for name in self._dtypes}
+
+    def read(self, name: str) -> Array:
+        """Read a variable.
+
+        Returns
+        -------
+        ndarray, shape (size, n)
+            The draws of each of its elements; those of a chain lie together, in the order of the
+            chains.
+        """
+        return _gather(self._parts, name, math.prod(self.shapes[name]), self._dtypes[name])
+
+
+def _without_first(part: Part, n: int) -> Part:
+    stretches = []
+    for stretch in part.stretches:
+        if rest := stretch[min(n, len(stretch)) :]:
+            stretches.append(rest)
+        n -= min(n, len(stretch))
+    return Part(part.chain, tuple(stretches))
 
 
 def checked_levels(quantiles: Sequence[float]) -> tuple[float, ...]:
@@ -123,12 +179,13 @@ def summarized_dtype(variable: Variable) -> np.dtype[Any] | None:
 
 def _gather(parts: Sequence[Part], name: str, size: int, dtype: np.dtype[Any]) -> Array:
     """Read the draws of a variable, so that those of each of its elements lie together."""
-    draws = np.empty((size, sum(map(len, parts))), dtype)
+    *firsts, total = accumulate(map(len, parts), initial=0)
+    draws = np.empty((size, total), dtype)
     n_rows = max(1, _BLOCK_BYTES // max(1, len(parts) * size * dtype.itemsize))
-    done = 0
     # Walkers share what is read of one block: they are asked for it one after the other.
     for begin in range(0, max(map(len, parts), default=0), n_rows):
-        for part in parts:
+        for part, first in zip(parts, firsts, strict=True):
+            done = first + begin
             for slc in part.slices(range(begin, min(begin + n_rows, len(part)))):
                 end = done + slc.stop - slc.start
                 draws[:, done:end] = part.chain.get_draws(name, slc).reshape(end - done, size).T
@@ -136,7 +193,10 @@ def _gather(parts: Sequence[Part], name: str, size: int, dtype: np.dtype[Any]) -
     return draws
 
 
-def _summarize(draws: Array, levels: Sequence[float], shape: tuple[int, ...]) -> VariableSummary:
+def summarize_draws(
+    draws: Array, levels: Sequence[float], shape: tuple[int, ...]
+) -> VariableSummary:
+    """Summarize the draws of a variable, as `Posterior.read` gives them; their order changes."""
     with np.errstate(all="ignore"):
         mean, sd = _moments(draws)
     quantiles = _quantiles(draws, levels)

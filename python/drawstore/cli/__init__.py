@@ -10,10 +10,18 @@ from importlib import import_module
 
 import click
 
+from .text import escaped
+
 __all__ = ["main"]
 
-_COMMANDS = ("demo", "recover", "show")
+_COMMANDS = ("ls", "show", "summary", "check", "recover", "why", "diff", "demo")
 _UNUSABLE = 2  # the exit code for arguments that make no sense
+
+_EPILOG = """\b
+To have bash complete commands, paths and the ids of runs, put into ~/.bashrc:
+  eval "$(_DRAWSTORE_COMPLETE=bash_source drawstore)"
+In zsh it is zsh_source; in fish: _DRAWSTORE_COMPLETE=fish_source drawstore | source
+"""
 
 
 class _Commands(click.Group):
@@ -29,10 +37,14 @@ class _Commands(click.Group):
         return command
 
 
-@click.command(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.command(
+    cls=_Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=_EPILOG,
+)
 @click.version_option(package_name="drawstore", message="drawstore %(version)s")
 def drawstore() -> None:
-    """Storage for MCMC draws."""
+    """Storage for MCMC draws: look at runs, check them, compare them, put them right."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,10 +75,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyError as error:  # its text is quoted
-        click.echo(f"drawstore: {error.args[0]}", err=True)
+        click.echo(f"drawstore: {escaped(str(error.args[0]))}", err=True)
         return 1
     except (click.ClickException, OSError, RuntimeError, ValueError) as error:
-        click.echo(f"drawstore: {error}", err=True)
+        click.echo(f"drawstore: {escaped(str(error))}", err=True)
         return 1
     except (KeyboardInterrupt, click.Abort):
         click.echo("\ndrawstore: interrupted", err=True)

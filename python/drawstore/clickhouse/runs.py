@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ from google.protobuf.message import DecodeError
 from drawstore._core import ClickHouseTable
 from drawstore.backends.core import core_meta
 from drawstore.meta import RunMeta
+from drawstore.origin import signature
 
 from .draws import row_bytes
 from .errors import UNKNOWN_DATABASE, UNKNOWN_TABLE, ClickHouseError, UnreachableError
@@ -181,7 +181,7 @@ class Runs:
     def begin_chain(self, record: Record, number: int) -> list[str]:
         """Say that a process writes a chain; gives those who said so before."""
         before = self.writers(record, number)
-        row = (record.id, number, os.urandom(8).hex(), f"{os.getpid()} on {socket.gethostname()}")
+        row = (record.id, number, os.urandom(8).hex(), signature())
         types = ["String", "UInt32", "String", "String"]
         self._insert(CHAINS, ["id", "chain", "writer", "who"], types, row)
         return before

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Iterator
@@ -98,6 +99,14 @@ class Spool:
             Where the server cannot be reached, or refuses; the journal is as it was.
         """
         journals.heal(path, self._runs.place, self._deliver)
+
+    def waiting(self, path: str) -> int:
+        """Count the draws in a journal that the server lacks, and would take."""
+        n = 0
+        for piece in JournalScan(path).chains:
+            with contextlib.suppress(UnfitError):
+                n += piece.stop - self._find(piece)[2]
+        return n
 
     def explain(self, path: str) -> list[str]:
         """Say what `heal` would do with a journal; nothing is changed."""

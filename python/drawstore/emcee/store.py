@@ -15,6 +15,7 @@ from drawstore.dtypes import parse_dtype
 from drawstore.ensemble import ensemble_meta, is_ensemble, parameters
 from drawstore.interface import Backend as Store
 from drawstore.interface import Chain, Run
+from drawstore.origin import batch_job
 
 from .base import inconsistent_blobs, nothing_stored
 from .blob_columns import declare, join, layout_in, split
@@ -287,6 +288,7 @@ class StoreBackend(StoredBackend):
                 "inference_library": "emcee",
                 "inference_library_version": emcee.__version__,
                 **({"blobs_are_dicts": True} if dicts else {}),
+                **({"job": job} if (job := batch_job()) else {}),
             },
             rid=self.rid,
         )

@@ -23,7 +23,7 @@ from drawstore.delivery.delivery import BLOCK_BYTES
 from drawstore.delivery.journals import JournalOptions
 from drawstore.ensemble import RANDOM_STATE
 from drawstore.hdf5.attributes import read
-from drawstore.hdf5.binding import Binding
+from drawstore.hdf5.binding import Binding, sign
 from drawstore.hdf5.delivery import FileDelivery
 from drawstore.hdf5.store_file import StoreFile
 
@@ -281,6 +281,7 @@ class Run(FileDelivery):
             self._other_states.get(stop - 1) or state_at(self._chain, stop - 1),
         )
         replace(self._binding, rows=stop, sum=self._chain.sum_of(stop - 1)).write(group)
+        sign(group)
 
     def _conflict(self, group: h5py.Group, expected: int) -> RuntimeError:
         held = self.iteration - self._delivered

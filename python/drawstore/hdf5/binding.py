@@ -6,7 +6,8 @@ Attributes of the group, changed in the same atomic change as its rows:
 - ``drawstore_rows``: rows of the group after our last change
 - ``drawstore_sum``: checksum of the last of them as a journal knows it, or 0
 
-A group that has other rows than that was changed by another program.
+A group that has other rows than that was changed by another program. ``drawstore_writer`` says
+who appended the last of them.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from dataclasses import dataclass
 import h5py
 import numpy as np
 
+from drawstore.origin import Origin, read_signature, signature
+
 from .attributes import change, read
 
-__all__ = ["Binding"]
+__all__ = ["Binding", "sign", "signed_by"]
 
 _ID = "drawstore_id"
 _ROWS = "drawstore_rows"
 _SUM = "drawstore_sum"
+_WRITER = "drawstore_writer"
+_WRITER_BYTES = 256  # always so many, so that it changes in its place
 
 
 @dataclass(frozen=True)
@@ -82,3 +87,15 @@ class Binding:
             change(group, _ID, np.frombuffer(self.id, dtype=np.uint8))
         change(group, _ROWS, np.uint64(self.rows))
         change(group, _SUM, np.uint64(self.sum))
+
+
+def sign(group: h5py.Group) -> None:
+    """Write to a group that this process has appended to it."""
+    text = signature().encode(errors="replace")[:_WRITER_BYTES]
+    change(group, _WRITER, np.array(text, dtype=f"S{_WRITER_BYTES}"))
+
+
+def signed_by(group: h5py.Group) -> Origin | None:
+    """Tell who was the last to append to a group, where it says so."""
+    found = group.attrs.get(_WRITER)
+    return read_signature(found.decode(errors="replace")) if isinstance(found, bytes) else None

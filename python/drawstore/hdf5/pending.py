@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drawstore.delivery.pending import Pending, Waiting
 
-from .binding import Binding
+from .binding import Binding, sign
 from .columns import Block, expected_rows
 from .runs import Layout
 
@@ -71,4 +71,5 @@ class PendingGroup(Pending):
         stats = {name: self.rows.get_stats(name, rows) for name in self.layout.stats}
         self.layout.append(group, block, draws, stats)
         replace(self._binding, rows=stop, sum=self.rows.sum_of(stop - 1)).write(group)
+        sign(group)
         return True

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 from pymc.backends.arviz import find_constants, find_observations
 
 from ..meta import RunMeta, make_meta
+from ..origin import batch_job
 
 __all__ = ["describe", "stat_name", "text_of"]
 
@@ -62,6 +63,7 @@ def describe(
         attributes={
             "inference_library": pymc.__name__,
             "inference_library_version": pymc.__version__,
+            **({"job": job} if (job := batch_job()) else {}),
         },
         deterministics=[
             variable.name for variable in model.deterministics if variable.name in shapes

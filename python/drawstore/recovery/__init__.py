@@ -1,4 +1,4 @@
-"""What `drawstore show` and `drawstore recover` do."""
+"""What `drawstore recover` does."""
 
 from __future__ import annotations
 
@@ -17,28 +17,27 @@ from drawstore.hdf5.journal import journal_path
 from drawstore.hdf5.redo import left_behind
 from drawstore.hdf5.store_file import store_file
 from drawstore.opening import open as open_store
+from drawstore.reports.place import Place
 
-from .salvage import salvage
-from .show import runs_at
+from .salvage import Progress, Salvaged, salvage
 
-__all__ = ["Line", "recover"]
+__all__ = ["Recovery", "recover"]
 
 
 @dataclass(frozen=True)
-class Line:
-    """Something to be said about a store.
+class Recovery:
+    """What `recover` did and found.
 
     Attributes
     ----------
-    text : str
-    is_damage : bool
+    said : list of str
+        What was put right, or would be.
+    found : Salvaged or None
+        None where nobody can read the store before that is done.
     """
 
-    text: str
-    is_damage: bool = False
-
-    def __str__(self) -> str:
-        return self.text
+    said: list[str]
+    found: Salvaged | None
 
 
 def recover(
@@ -47,7 +46,8 @@ def recover(
     dry_run: bool = False,
     to: str | os.PathLike[str] | None = None,
     journal: str | os.PathLike[str] | None = None,
-) -> Iterator[Line]:
+    progress: Progress = lambda *_: None,
+) -> Recovery:
     """Put a store right, and read all of it.
 
     Parameters
@@ -60,54 +60,52 @@ def recover(
         A new directory, for a copy of what is intact.
     journal : path-like, optional
         Of an HDF5 file, where it is not beside it; of a database, the directory of journals.
+    progress : callable
+        See `Progress`.
 
-    Yields
+    Raises
     ------
-    Line
+    FileExistsError
+        Where there is something at ``to``.
+    FileNotFoundError, ValueError
+        As `drawstore.open` does.
     """
     if to is not None and os.path.exists(to):
         raise FileExistsError(f"{os.fspath(to)!r} is there already; name a new directory")
+    said: list[str] = []
     if is_url(path):
-        yield from _deliver(path, journal or True, dry_run)
+        said += _deliver(path, journal or True, dry_run)
     elif not os.path.isdir(path):
         if dry_run and left_behind(path):
-            yield Line("a process died while it changed the file; the change would be finished")
-            return  # until then nobody can read it
+            what = "a process died while it changed the file; the change would be finished"
+            return Recovery([what], None)
         open_store(path)  # or says what is there instead
-        yield from _heal(path, journal_path(path, journal or True), dry_run)
+        said += _heal(path, journal_path(path, journal or True), dry_run)
     target = None if to is None or dry_run else FileBackend(to)
-    found = salvage(runs_at(path), target)
-    for (rid, number), draws in found.draws.items():
-        yield Line(f"run {rid!r}, chain {number}: {draws:,} draws are intact")
-    for damage in found.damages:
-        yield Line(f"damaged: {damage}", is_damage=True)
-    if to is not None and not dry_run:
-        yield Line(f"what is intact was copied to {os.fspath(to)!r}")
+    return Recovery(said, salvage(Place.at(path).runs(), target, progress))
 
 
-def _heal(path: str, journal: str, dry_run: bool) -> Iterator[Line]:
+def _heal(path: str, journal: str, dry_run: bool) -> list[str]:
     file = store_file(path)
     if dry_run:
-        yield from map(Line, explain(file, journal))
-        return
+        return explain(file, journal)
     with _heard() as said:
         file.acquire(journal=journal)
         file.release()
-    yield from map(Line, said)
+    return said
 
 
-def _deliver(url: str, journal: bool | str | os.PathLike[str], dry_run: bool) -> Iterator[Line]:
+def _deliver(url: str, journal: bool | str | os.PathLike[str], dry_run: bool) -> list[str]:
     spool = ClickHouseBackend(url, mode="r", journal=journal).spool
-    for path in spool.all():
-        if dry_run:
-            yield from map(Line, spool.explain(path))
-            continue
-        with _heard() as said:
+    if dry_run:
+        return [line for path in spool.all() for line in spool.explain(path)]
+    with _heard() as said:
+        for path in spool.all():
             try:
                 spool.heal(path)
             except BlockingIOError as error:
                 said.append(str(error.strerror))
-        yield from map(Line, said)
+    return said
 
 
 @contextmanager

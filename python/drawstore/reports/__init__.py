@@ -1,0 +1,1 @@
+"""What the command says of stores, as data: one module a question."""
