@@ -15,5 +15,6 @@ PYBIND11_MODULE(_core, m) {
     drawstore::bindings::bind_journal(m);
     drawstore::bindings::bind_lock(m);
     drawstore::bindings::bind_run(m);
+    drawstore::bindings::bind_stan_csv(m);
     drawstore::bindings::bind_step_recorder(m);
 }

@@ -10,6 +10,8 @@ from urllib.parse import unquote
 
 from drawstore._core import is_locked, lock_file_holder, run_folder
 from drawstore.backends.clickhouse import ClickHouseBackend
+from drawstore.backends.core import FileBackend
+from drawstore.backends.stan_csv import StanCSV
 from drawstore.holder import holder_at
 from drawstore.opening import open as open_store
 
@@ -29,7 +31,7 @@ def runs_at(path: str) -> Iterator[tuple[str, Callable[[], Run]]]:
 
 def runs_in(backend: Backend, path: str) -> Iterator[tuple[str, Callable[[], Run]]]:
     """Give the runs of a backend that was opened at a path, as `runs_at` does."""
-    if os.path.isdir(path):
+    if isinstance(backend, FileBackend):
         for name in sorted(os.listdir(path)):
             if os.path.exists(os.path.join(path, name, "run.meta")) and not name.startswith("."):
                 rid = "" if name == "%" else unquote(name)
@@ -47,7 +49,8 @@ def describe(path: str) -> Iterator[str]:
         yield from _spooled(backend.spool)
     else:
         yield f"{path}: {_kind(backend)}"
-        yield from _beside(path)
+        if not isinstance(backend, StanCSV):
+            yield from _beside(path)
     for name, open_run in runs_in(backend, path):
         try:
             yield from _run(path, open_run())
@@ -61,6 +64,7 @@ def _kind(backend: Backend) -> str:
         "FileBackend": "a directory of runs, each chain a file",
         "HDF5Backend": "runs in an HDF5 file",
         "EmceeFile": "an HDF5 file of emcee",
+        "StanCSV": "files of Stan, each a chain",
         "SeveralKinds": "an HDF5 file with runs, and with groups of emcee",
     }
     return kinds[type(backend).__name__]
@@ -80,9 +84,9 @@ def _run(path: str, run: Run) -> Iterator[str]:
 
 
 def _writer_of_chain(path: str, rid: str, number: int) -> str:
-    if not os.path.isdir(path):
-        return ""
     file = os.path.join(run_folder(path, rid), f"chain-{number}.draws")
+    if not os.path.exists(file):  # of another kind of store
+        return ""
     if by_lock_file := lock_file_holder(file):
         return f", being written by {by_lock_file}"
     holder = _holder(file, _HOLDER_OF_DRAWS)
