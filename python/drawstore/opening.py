@@ -102,7 +102,7 @@ def _open_file(path: str, mode: Literal["r", "a"]) -> Backend:
     if not h5py.is_hdf5(path):
         if _is_stan(path):
             return _open_stan(path, mode)
-        raise _unexpected(path, "a file that is neither HDF5 nor Stan CSV")
+        raise _unexpected(path, "a file that is not HDF5, and not of Stan")
     with store_file(path).reading() as file:
         has_runs = runs_in(file) is not None
         has_emcee = next(emcee_groups(file, ROOT), None) is not None
@@ -122,9 +122,7 @@ def _is_stan(path: str) -> bool:
     return os.path.isfile(path) and looks_like_stan(path)
 
 
-def _open_stan(
-    where: str | Sequence[str | os.PathLike[str]], mode: Literal["r", "a"]
-) -> Backend:
+def _open_stan(where: str | Sequence[str | os.PathLike[str]], mode: Literal["r", "a"]) -> Backend:
     from .backends.stan_csv import StanCSV
 
     if mode == "a":

@@ -86,9 +86,7 @@ class StanCSV(Backend):
             Where a file holds no draws, is no such file, or other variables than the first.
         """
         if rid not in self._runs:
-            raise KeyError(
-                f"there is no run {rid!r}; there are {', '.join(map(repr, self._runs))}"
-            )
+            raise KeyError(f"there is no run {rid!r}; there are {', '.join(map(repr, self._runs))}")
         return StanRun(rid, self._runs[rid])
 
     def delete_run(self, rid: str) -> None:
@@ -204,14 +202,12 @@ class StanChain(Chain):
         return self._read_at("stats", i, names)
 
     def _read(self, kind: Kind, name: str, slc: slice) -> NDArray[Any]:
-        rows = range(len(self))[slc]
+        rows = self._source.rows(slc)
         if rows.step > 0:
             return self._source.read(kind, name, rows)
         return self._source.read(kind, name, rows[::-1])[::-1]
 
-    def _read_at(
-        self, kind: Kind, i: int, names: Sequence[str] | None
-    ) -> dict[str, NDArray[Any]]:
+    def _read_at(self, kind: Kind, i: int, names: Sequence[str] | None) -> dict[str, NDArray[Any]]:
         n = len(self)
         if not -n <= i < n:
             raise IndexError(f"there is no draw {i}: the chain has {n}")

@@ -48,9 +48,7 @@ class Notes:
     @property
     def version(self) -> str | None:
         """The version of Stan, such as "2.32.2"."""
-        parts = [
-            self.settings.get(f"stan_version_{part}") for part in ("major", "minor", "patch")
-        ]
+        parts = [self.settings.get(f"stan_version_{part}") for part in ("major", "minor", "patch")]
         return None if None in parts else ".".join(map(str, parts))
 
     @property
@@ -60,8 +58,7 @@ class Notes:
             return self.n_before_adapted
         saved = self.settings.get("sample.save_warmup", 0)
         n, thin = self.settings.get("sample.num_warmup", 0), self.settings.get("sample.thin", 1)
-        is_fixed = self.settings.get("sample.algorithm") == "fixed_param"
-        if is_fixed or not (saved and isinstance(n, int) and isinstance(thin, int) and thin > 0):
+        if not (saved and isinstance(n, int) and isinstance(thin, int) and thin > 0):
             return 0
         return -(-n // thin)
 

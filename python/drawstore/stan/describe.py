@@ -17,7 +17,9 @@ __all__ = ["check_columns", "described", "meta_of"]
 
 def check_columns(first: Source, other: Source) -> None:
     """Refuse files that are not of one run: whose variables or stats are not the same."""
-    if first.columns.header == other.columns.header and first.has_warmup == other.has_warmup:
+    if first.columns.header == other.columns.header and bool(first.n_warmup) == bool(
+        other.n_warmup
+    ):
         return
     mine, theirs = first.columns.header, other.columns.header
     where = next(
@@ -39,7 +41,7 @@ def described(source: Source, kind: Kind) -> dict[str, tuple[DTypeLike, tuple[in
     known: dict[str, tuple[DTypeLike, tuple[int, ...]]] = {
         name: (item.dtype, item.shape) for name, item in source.columns.of(kind).items()
     }
-    if kind == "stats" and source.has_warmup:
+    if kind == "stats" and source.n_warmup:
         known[MARK] = (np.bool_, ())
     return known
 

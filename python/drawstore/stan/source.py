@@ -49,6 +49,7 @@ class Source:
         self._file = StanCsv(path)
         self._kept_bytes = kept_bytes
         self._kept: tuple[range, dict[int, Array]] = range(0), {}
+        self._known = 0
         try:
             self.columns = Columns(self._file.columns)
         except ValueError as error:
@@ -69,12 +70,21 @@ class Source:
         self.notes = read_comments(self._file.comments())
 
     def __len__(self) -> int:
-        return max(0, self._file.refresh() - self._first)
+        self._known = max(0, self._file.refresh() - self._first)
+        return self._known
+
+    def rows(self, slc: slice) -> range:
+        """Say which draws a slice means, as of now."""
+        start, stop, step = slc.start, slc.stop, slc.step
+        if None not in (start, stop) and 0 <= start <= stop <= self._known and (step or 1) > 0:
+            return range(self._known)[slc]  # draws that came since change nothing
+        return range(len(self))[slc]
 
     @property
-    def has_warmup(self) -> bool:
-        """Whether draws of the warm-up were saved, or will be."""
-        return self.notes.n_warmup_saved > 0
+    def n_warmup(self) -> int:
+        """How many draws of the warm-up were saved, or will be."""
+        # Where nothing is adapted there is none, whatever the settings say.
+        return self.notes.n_warmup_saved if "stepsize__" in self.columns.header else 0
 
     def read(self, kind: Kind, name: str, rows: range) -> Array:
         """Read a variable or a stat.
@@ -92,8 +102,8 @@ class Source:
         ValueError
             Where a row is damaged.
         """
-        if (kind, name) == ("stats", MARK) and self.has_warmup:
-            return np.arange(rows.start, rows.stop, rows.step) < self.notes.n_warmup_saved
+        if (kind, name) == ("stats", MARK) and self.n_warmup:
+            return _read_only(np.arange(rows.start, rows.stop, rows.step) < self.n_warmup)
         if (kind, name) not in self._numbers:
             known = [*self.columns.of(kind), *([MARK] if kind == "stats" else [])]
             raise KeyError(f"there is no {name!r}; there are {', '.join(map(repr, known))}")
@@ -121,7 +131,7 @@ class Source:
                     f"{'0 or 1' if item.dtype.kind == 'b' else 'an integer'}, but "
                     f"{numbers[wrong[0]]:g} in draw {rows[int(wrong[0])]}"
                 )
-            return whole.astype(item.dtype)
+            return _read_only(whole.astype(item.dtype))
         return numbers
 
     def _read(self, number: int, rows: range) -> Array:
@@ -132,11 +142,10 @@ class Source:
         wanted = self._together(number, len(rows))
         offsets, strides, begins = self.columns.places(wanted, len(rows))
         into = np.empty(begins[-1])
-        shift = self._first
-        self._file.read(
-            rows.start + shift, max(rows.stop, rows.start) + shift, rows.step, offsets, strides, into
-        )
-        into.flags.writeable = False
+        if rows:
+            start, stop = rows[0] + self._first, rows[-1] + 1 + self._first
+            self._file.read(start, stop, rows.step, offsets, strides, into)
+        _read_only(into)
         kept = {
             i: _shaped(self.columns.all[i], into[begin:end], len(rows))
             for i, begin, end in zip(wanted, begins, begins[1:], strict=False)
@@ -156,6 +165,11 @@ class Source:
                 break
             wanted.append(i)
         return wanted
+
+
+def _read_only(values: Array) -> Array:
+    values.flags.writeable = False
+    return values
 
 
 def _shaped(item: Column, numbers: Array, n_rows: int) -> Array:
