@@ -26,12 +26,12 @@ _LOADS: dict[str, tuple[dict[str, tuple[int, ...]], int]] = {
     "vectors and matrices": ({"mu": (), "theta": (50,), "Sigma": (10, 20), "y": (2, 5, 10)}, 8),
     "18 digits": ({"mu": (), "theta": (50,), "Sigma": (10, 20), "y": (2, 5, 10)}, 18),
 }
-_BLOCK_BYTES = 16 * 2**20
+_BLOCK_BYTES = 32 * 2**20
 
 
 def _convert(files: list[Path], folder: Path) -> None:
-    run = drawstore.open(files).get_runs()[0].rid
-    source = drawstore.open(files).get_run(run)
+    backend = drawstore.open(files)
+    source = backend.get_run("fit")
     target = drawstore.FileBackend(folder).init_run(source.meta)
     row = 8 * (7 + sum(int(np.prod(v.shape)) for v in source.variables.values()))
     step = max(1, _BLOCK_BYTES // row)

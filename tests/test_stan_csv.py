@@ -16,6 +16,7 @@ from drawstore import FileBackend, MemoryBackend
 from drawstore.backends.stan_csv import StanCSV
 from drawstore.recovery.show import describe
 from drawstore.stan import source as source_module
+from stan_files import write_chain
 
 DATA = Path(__file__).parent / "data" / "stan"
 EIGHT = [DATA / "eight_1.csv", DATA / "eight_2.csv"]
@@ -116,6 +117,21 @@ def test_numbers_are_those_of_python_and_of_other_readers():
             mine += [chain.get_draws(name).reshape(len(chain), -1) for name in run.variables]
             assert len(names) == len(mine)
             np.testing.assert_array_equal(theirs[:, i], np.concatenate(mine, axis=1))
+
+
+def test_large_files_are_read_as_others_read_them(tmp_path):
+    shapes = {"mu": (), "theta": (20,), "Sigma": (3, 4), "y": (2, 3, 4)}
+    files = [tmp_path / f"fit_{i}.csv" for i in (1, 2)]
+    for i, file in enumerate(files, 1):
+        write_chain(file, shapes, 900, 18, i)
+    assert files[0].stat().st_size > 1_000_000  # several pieces for several threads
+    run, fit = run_of(f"{tmp_path}/fit_*.csv"), cmdstanpy.from_csv(list(map(str, files)))
+    for name in shapes:
+        theirs = fit.stan_variable(name).reshape(2, 900, *shapes[name])
+        for i, chain in enumerate(run.get_chains()):
+            np.testing.assert_array_equal(chain.get_draws(name), theirs[i])
+            rows = slice(17, 800, 13)
+            np.testing.assert_array_equal(chain.get_draws(name, rows), theirs[i, rows])
 
 
 def test_containers_complex_numbers_and_tuples_are_arrays():

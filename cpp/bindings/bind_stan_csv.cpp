@@ -1,7 +1,8 @@
 // Files of Stan.
-#include <filesystem>
+#include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "drawstore/error.hpp"

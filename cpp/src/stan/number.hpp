@@ -1,6 +1,7 @@
 // Decimal numbers as doubles: each the double next to it.
 #pragma once
 
+#include <cfloat>
 #include <cstddef>
 #include <cstdint>
 
@@ -47,7 +48,8 @@ inline const char* read_number(const char* text, const char* end, double& value)
         power = fraction - at;
         n_digits -= power;
     }
-    if (n_digits == 0 || n_digits > most_digits || digits > most_exact) {
+    const bool is_rounded_once = FLT_EVAL_METHOD == 0;
+    if (!is_rounded_once || n_digits == 0 || n_digits > most_digits || digits > most_exact) {
         return read_any_number(text, end, value);
     }
     if (*at == 'e' || *at == 'E') {

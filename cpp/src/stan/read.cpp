@@ -6,7 +6,10 @@
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <string>
+#include <string_view>
 #include <thread>
+#include <vector>
 
 #include "autocorr/parallel.hpp"
 #include "drawstore/error.hpp"

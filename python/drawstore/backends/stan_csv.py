@@ -17,7 +17,7 @@ from drawstore.stan.source import Kind, Source
 
 __all__ = ["StanCSV"]
 
-_KEPT_BYTES = 128 * 2**20  # of what was read last, of all chains of a run
+_KEPT_BYTES = 256 * 2**20  # of what was read last, of all chains of a run
 _TIME = "%Y-%m-%d %H:%M:%S UTC"
 
 

@@ -14,8 +14,8 @@ __all__ = ["command"]
 def command(where: str) -> None:
     """List the runs and chains of a store, who writes them, and what waits beside it.
 
-    WHERE is a directory, an HDF5 file, or clickhouse://user:password@host:8123/database. Nothing
-    is changed.
+    WHERE is a directory, an HDF5 file, clickhouse://user:password@host:8123/database, or files of
+    Stan: one, or a pattern in quotes. Nothing is changed.
     """
     from drawstore.recovery.show import describe
 
