@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 import warnings
@@ -10,7 +11,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import drawstore
@@ -29,14 +29,13 @@ _LOADS: dict[str, tuple[dict[str, tuple[int, ...]], int]] = {
 _BLOCK_BYTES = 32 * 2**20
 
 
-def _convert(files: list[Path], folder: Path) -> None:
+def _convert(files: list[Path], n_columns: int, folder: Path) -> None:
     backend = drawstore.open(files)
     source = backend.get_run("fit")
-    target = drawstore.FileBackend(folder).init_run(source.meta)
-    row = 8 * (7 + sum(int(np.prod(v.shape)) for v in source.variables.values()))
-    step = max(1, _BLOCK_BYTES // row)
-    for chain in source.get_chains():
-        with target.init_chain(chain.chain_number) as into:
+    step = max(1, _BLOCK_BYTES // (8 * n_columns))
+    with drawstore.FileBackend(folder).init_run(source.meta) as target:
+        for chain in source.get_chains():
+            into = target.init_chain(chain.chain_number)
             for begin in range(0, len(chain), step):
                 rows = slice(begin, begin + step)
                 into.extend(
@@ -72,9 +71,10 @@ def converted(
     for chain, file in enumerate(files, 1):
         write_chain(file, shapes, rows, digits, chain)
     size = sum(map(os.path.getsize, files))
+    n_columns = 7 + sum(map(math.prod, shapes.values()))
 
     def convert() -> float:
-        seconds = timed(lambda: _convert(files, folder / "runs"))()
+        seconds = timed(lambda: _convert(files, n_columns, folder / "runs"))()
         shutil.rmtree(folder / "runs")
         return seconds
 

@@ -164,13 +164,13 @@ def test_containers_complex_numbers_and_tuples_are_arrays():
 
 def test_the_order_of_columns_is_that_of_their_names(tmp_path):
     path = tmp_path / "x.csv"
-    path.write_text(
-        'lp__,"b[2,1]",a.2,b[1,1],"b[1,2]",b[2,2],a.1,odd.1,odd.3\n0,21,2,11,12,22,1,5,6\n'
-    )
+    header = 'lp__,"b[2,1]",a.2,b[1,1],"b[1,2]",b[2,2],a.1,odd.1,odd.3,z.real,y.0'
+    path.write_text(header + "\n0,21,2,11,12,22,1,5,6,7,8\n")
     (chain,) = run_of(path).get_chains()
     assert chain.get_draws("b").tolist() == [[[11, 12], [21, 22]]]
     assert chain.get_draws("a").tolist() == [[1, 2]]
-    assert chain.get_draws("odd.3").tolist() == [6]  # no whole array
+    for name, value in (("odd.1", 5), ("odd.3", 6), ("z.real", 7), ("y.0", 8)):  # no whole arrays
+        assert chain.get_draws(name).tolist() == [value]
 
 
 def test_trees_are_those_of_arviz():

@@ -24,7 +24,6 @@ _STATS = {
     "divergent__": ("diverging", _BOOL),
     "path__": ("path", _INTEGER),
 }
-_SUFFIXES = re.compile(r"((?:\.\d+)*)(\.real|\.imag)?")
 _BRACKETS = re.compile(r"\[(\d+(?:,\d+)*)\]")
 _PART = re.compile(r"(.*?)((?:\.\d+)*)", re.DOTALL)
 
@@ -130,16 +129,15 @@ def _columns(header: Sequence[str]) -> list[Column]:
     for name, elements in groups.items():
         kind: Literal["draws", "stats"] = "stats" if name.endswith("__") else "draws"
         shown, dtype = _STATS.get(name, (name.removesuffix("__"), _FLOAT))
-        if is_complex[name]:
-            dtype = _COMPLEX
         placed = _in_order(elements)
-        if placed is None:  # not a whole array: each column by itself, under its own name
+        if placed is None or (is_complex[name] and placed[0][-1] != 2):
+            # Not a whole array: each column by itself, under its own name.
             columns += [Column(header[n], kind, _FLOAT, (), (n,)) for _, n in elements]
             continue
         shape, numbers = placed
-        columns.append(
-            Column(shown, kind, dtype, shape[:-1] if dtype == _COMPLEX else shape, numbers)
-        )
+        if is_complex[name]:
+            shape, dtype = shape[:-1], _COMPLEX
+        columns.append(Column(shown, kind, dtype, shape, numbers))
     return columns
 
 

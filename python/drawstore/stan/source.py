@@ -54,6 +54,8 @@ class Source:
             self.columns = Columns(self._file.columns)
         except ValueError as error:
             raise ValueError(f"the header row of {path}: {error}") from None
+        # Where nothing is adapted there is no warm-up, whatever the settings say.
+        self._adapts = "stepsize__" in self.columns.header
         self._numbers = {(item.kind, item.name): i for i, item in enumerate(self.columns.all)}
         self.refresh()
         if found := _WITHOUT_DRAWS.get(self.notes.method):
@@ -83,8 +85,7 @@ class Source:
     @property
     def n_warmup(self) -> int:
         """How many draws of the warm-up were saved, or will be."""
-        # Where nothing is adapted there is none, whatever the settings say.
-        return self.notes.n_warmup_saved if "stepsize__" in self.columns.header else 0
+        return self.notes.n_warmup_saved if self._adapts else 0
 
     def read(self, kind: Kind, name: str, rows: range) -> Array:
         """Read a variable or a stat.
