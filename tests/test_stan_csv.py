@@ -301,8 +301,6 @@ def test_it_is_read_only():
     run = backend.get_run("eight")
     (chain, _) = run.get_chains()
     for change in (
-        lambda: drawstore.open(EIGHT, "a"),
-        lambda: drawstore.open(EIGHT[0], "a"),
         lambda: backend.init_run(run.meta),
         lambda: backend.delete_run("eight"),
         lambda: run.init_chain(3),
@@ -312,6 +310,9 @@ def test_it_is_read_only():
     ):
         with pytest.raises(RuntimeError, match="can only be read"):
             change()
+    for where in (EIGHT, EIGHT[0], DATA, f"{DATA}/eight_*.csv"):
+        with pytest.raises(ValueError, match="can only be read"):
+            drawstore.open(where, "a")
 
 
 def test_runs_and_chains_can_be_pickled(monkeypatch, tmp_path):

@@ -43,9 +43,8 @@ def open(
     FileNotFoundError
         Where there is nothing.
     ValueError
-        Where there is something else; the message says what was found, and what was expected.
-    RuntimeError
-        With mode "a", for files of Stan.
+        Where there is something else; the message says what was found, and what was expected. With
+        mode "a", for files of Stan.
     """
     if mode != "r" and mode != "a":
         raise ValueError(f"mode is 'r' or 'a', got {mode!r}")
@@ -126,7 +125,7 @@ def _open_stan(where: str | Sequence[str | os.PathLike[str]], mode: Literal["r",
     from .backends.stan_csv import StanCSV
 
     if mode == "a":
-        raise RuntimeError(f"files of Stan can only be read, and mode is 'a': {where!r}")
+        raise ValueError(f"files of Stan can only be read, so that mode is to be 'r': {where!r}")
     return StanCSV(where)
 
 
