@@ -55,6 +55,7 @@ _texts = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(st.lists(_texts, min_size=1, max_size=30), st.integers(1, 5))
 def test_numbers_are_those_of_python(tmp_path_factory, texts, columns):
     path = tmp_path_factory.getbasetemp() / "numbers.csv"
@@ -82,7 +83,7 @@ def plainly(path):
     return [float(cell) for row in rows for cell in row.split(b",")]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(
     at=st.integers(0, len(_WHOLE)),
     length=st.integers(0, 40),
@@ -103,6 +104,7 @@ def test_damage_is_a_clear_error_or_the_right_data(tmp_path_factory, at, length,
     assert str(path) in message
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(_WHOLE)))
 def test_a_file_that_was_cut_off_has_its_whole_rows(tmp_path_factory, end):
     path = tmp_path_factory.getbasetemp() / "cut.csv"
@@ -150,6 +152,19 @@ def test_headers_without_names_are_refused(tmp_path, header, error):
     path.write_bytes(header + b"\n1,2,3\n")
     with pytest.raises(ValueError, match=rf"header row of .*damaged\.csv: {error}"):
         whole_run(path)
+
+
+def test_settings_may_be_anything(tmp_path):
+    path = tmp_path / "odd.csv"
+    odd = {"huge": "9" * 400, "large": str(2**60), "not": "nan", "none": "", "sum": "a = b"}
+    lines = "".join(f"# {name} = {value}\n" for name, value in odd.items())
+    path.write_bytes(_WHOLE.replace(b"# model = m\n", lines.encode()))
+    attributes = drawstore.open(path).get_run("odd").attributes
+    assert attributes["huge"] == np.inf
+    assert attributes["large"] == 2.0**60
+    assert np.isnan(attributes["not"])
+    assert attributes["none"] == ""
+    assert attributes["sum"] == "a = b"
 
 
 def test_comments_may_be_of_any_encoding(tmp_path):

@@ -64,7 +64,7 @@ class LineReader {
             const StanCsv::Place& place = places_[c];
             at = skip_blanks(at);
             if (place.offset >= 0) {
-                double value;
+                double value = 0;
                 at = stan::read_number(at, stop, value);
                 if (!at) fail(line, stop, number, c);
                 into_[static_cast<std::size_t>(place.offset) +

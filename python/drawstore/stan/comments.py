@@ -13,6 +13,7 @@ Value = int | float | str
 _SETTING = re.compile(r"#( *)([^=]*?) *=(.*)", re.DOTALL)
 _TIME = re.compile(r"#\s*(?:Elapsed Time:)?\s*(\S+) seconds \((.+)\)")
 _ADAPTED = "Adaptation terminated"
+_LARGEST = 2**53  # integer that attributes keep exactly
 
 
 @dataclass
@@ -113,9 +114,11 @@ def _value(text: str) -> Value:
         return int(text == "true")
     for kind in (int, float):
         try:
-            return kind(text)
+            number = kind(text)
         except ValueError:
-            pass
+            continue
+        if kind is float or abs(number) <= _LARGEST:
+            return number
     return text
 
 
