@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -71,9 +72,9 @@ class Columns:
     """
 
     def __init__(self, header: Sequence[str]) -> None:
-        if len(set(header)) < len(header):
-            twice = next(name for name in header if header.count(name) > 1)
-            raise ValueError(f"two columns are named {twice!r}")
+        ((name, times),) = Counter(header).most_common(1)
+        if times > 1:
+            raise ValueError(f"two columns are named {name!r}")
         if "" in header:
             raise ValueError(f"column {header.index('') + 1} has no name")
         self.header = tuple(header)
