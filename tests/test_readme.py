@@ -1,6 +1,7 @@
 """The Python of the README, block after block, as a reader would type it."""
 
 import re
+import shutil
 import signal
 from pathlib import Path
 
@@ -25,6 +26,8 @@ def needs_servers(block):
 @pytest.mark.filterwarnings(*QUIET)
 def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
+    fits = README.parent / "tests" / "data" / "stan"
+    shutil.copytree(fits, "fits", ignore=lambda *_: {path.name for path in fits.glob("[!e]*")})
     blocks = [block for block in python_blocks() if not needs_servers(block)]
     assert len(blocks) >= 5
     names: dict[str, object] = {}
@@ -35,7 +38,7 @@ def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert capsys.readouterr().out.startswith("1500 [")
-    assert {path.name for path in tmp_path.iterdir()} == {"chain.h5", "runs", "runs.h5"}
+    assert {path.name for path in tmp_path.iterdir()} == {"chain.h5", "fits", "runs", "runs.h5"}
 
 
 def test_every_python_block_for_servers_runs(

@@ -16,5 +16,6 @@ PYBIND11_MODULE(_core, m) {
     drawstore::bindings::bind_lag_sums(m);
     drawstore::bindings::bind_lock(m);
     drawstore::bindings::bind_run(m);
+    drawstore::bindings::bind_stan_csv(m);
     drawstore::bindings::bind_step_recorder(m);
 }

@@ -25,6 +25,7 @@ void bind_journal(py::module_& m);
 void bind_lag_sums(py::module_& m);
 void bind_lock(py::module_& m);
 void bind_run(py::module_& m);
+void bind_stan_csv(py::module_& m);
 void bind_step_recorder(py::module_& m);
 
 // For py::class_: Type.__new__(Type) constructs the object as Type() does, and so needs the same

@@ -199,6 +199,23 @@ class ClickHouseTable:
         self, answer: Buffer, variables: Sequence[str], stats: Sequence[str] = ...
     ) -> tuple[NDArray[np.uint64], dict[str, NDArray[Any]], dict[str, NDArray[Any]]]: ...
 
+@final
+class StanCsv:
+    def __init__(self, path: str) -> None: ...
+    @property
+    def columns(self) -> list[str]: ...
+    def refresh(self) -> int: ...
+    def comments(self) -> list[tuple[int, str]]: ...
+    def read(
+        self,
+        start: int,
+        stop: int,
+        step: int,
+        offsets: NDArray[np.int64],
+        strides: NDArray[np.int64],
+        into: NDArray[np.float64],
+    ) -> None: ...
+
 _EncodedBlobs: TypeAlias = NDArray[Any] | dict[str, NDArray[Any]] | None
 
 @final

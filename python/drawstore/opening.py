@@ -15,16 +15,22 @@ __all__ = ["open"]
 _RUN = "run.meta"  # in the folder of every run
 
 
-def open(where: str | os.PathLike[str], mode: Literal["r", "a"] = "r") -> Backend:
+def open(
+    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    mode: Literal["r", "a"] = "r",
+) -> Backend:
     """Open the runs that are kept somewhere; what is found there says how.
 
     Parameters
     ----------
-    where : path-like
+    where : path-like, or sequence of path-like
         A directory of `FileBackend`, or an HDF5 file of `HDF5Backend`, of
         `drawstore.emcee.HDFBackend` or of emcee itself. Each group of emcee is a run, whose walkers
         are its chains; it can only be read. Or the URL of a database of `ClickHouseBackend`, which
-        takes it as it is.
+        takes it as it is. Or Stan CSV, as cmdstan writes it, which can only be read: a file, a list
+        of files that are the chains of one run, a directory of them, or a pattern as
+        ``"fit_*.csv"``, where files are chains of one run whose names differ in a number at the
+        end, ``fit_1.csv`` and ``fit_2.csv``.
     mode : {"r", "a"}
         "r" changes nothing, "a" lets runs be added, gone on with and deleted.
 
@@ -37,16 +43,21 @@ def open(where: str | os.PathLike[str], mode: Literal["r", "a"] = "r") -> Backen
     FileNotFoundError
         Where there is nothing.
     ValueError
-        Where there is something else; the message says what was found, and what was expected.
+        Where there is something else; the message says what was found, and what was expected. With
+        mode "a", for files of Stan.
     """
     if mode != "r" and mode != "a":
         raise ValueError(f"mode is 'r' or 'a', got {mode!r}")
+    if not isinstance(where, str | os.PathLike):
+        return _open_stan(where, mode)
     path = os.fspath(where)
     if is_url(path):
         return _open_database(path, mode)
     if not os.path.exists(path):
+        if any(character in path for character in "*?["):
+            return _open_stan(path, mode)
         raise FileNotFoundError(
-            f"there is nothing at {path!r}; a directory or an HDF5 file with runs was expected"
+            f"there is nothing at {path!r}; a directory, or a file, with runs was expected"
         )
     return _open_directory(path, mode) if os.path.isdir(path) else _open_file(path, mode)
 
@@ -70,6 +81,8 @@ def _open_directory(path: str, mode: Literal["r", "a"]) -> Backend:
         raise _unexpected(path, "the folder of one run")
     names = os.listdir(path)
     if names and not any(os.path.exists(os.path.join(path, name, _RUN)) for name in names):
+        if any(_is_stan(os.path.join(path, name)) for name in names if name.endswith(".csv")):
+            return _open_stan(path, mode)
         raise _unexpected(path, f"a directory with other contents ({_some(names)})")
     return FileBackend(path, mode)
 
@@ -86,7 +99,9 @@ def _open_file(path: str, mode: Literal["r", "a"]) -> Backend:
     if os.path.getsize(path) == 0:
         raise _unexpected(path, "an empty file")
     if not h5py.is_hdf5(path):
-        raise _unexpected(path, "a file that is not HDF5")
+        if _is_stan(path):
+            return _open_stan(path, mode)
+        raise _unexpected(path, "a file that is not HDF5, and not of Stan")
     with store_file(path).reading() as file:
         has_runs = runs_in(file) is not None
         has_emcee = next(emcee_groups(file, ROOT), None) is not None
@@ -100,6 +115,20 @@ def _open_file(path: str, mode: Literal["r", "a"]) -> Backend:
     return SeveralKinds(HDF5Backend(path, mode=mode), [EmceeFile(path)])
 
 
+def _is_stan(path: str) -> bool:
+    from .stan.names import looks_like_stan
+
+    return os.path.isfile(path) and looks_like_stan(path)
+
+
+def _open_stan(where: str | Sequence[str | os.PathLike[str]], mode: Literal["r", "a"]) -> Backend:
+    from .backends.stan_csv import StanCSV
+
+    if mode == "a":
+        raise ValueError(f"files of Stan can only be read, so that mode is to be 'r': {where!r}")
+    return StanCSV(where)
+
+
 def _some(names: Sequence[str]) -> str:
     more = ", ..." if len(names) > 10 else ""
     return ", ".join(map(repr, sorted(names)[:10])) + more if names else "nothing"
@@ -107,8 +136,8 @@ def _some(names: Sequence[str]) -> str:
 
 def _unexpected(path: str, found: str) -> ValueError:
     return ValueError(
-        f"{path!r} is {found}; expected a directory of drawstore.FileBackend, or an HDF5 file with "
-        "runs of drawstore.HDF5Backend or of emcee"
+        f"{path!r} is {found}; expected a directory of drawstore.FileBackend, an HDF5 file with "
+        "runs of drawstore.HDF5Backend or of emcee, or files of Stan"
     )
 
 

@@ -23,6 +23,8 @@ _KINDS = {
     "hdf5": "runs in an HDF5 file",
     "emcee": "an HDF5 file of emcee",
     "hdf5 and emcee": "an HDF5 file with runs, and with groups of emcee",
+    "arviz": "a run in a netCDF file or Zarr directory of ArviZ",
+    "stan": "files of Stan, each a chain",
     "clickhouse": "runs in a database of ClickHouse",
     "chdb": "runs in a folder of chDB",
     "other": "runs of another kind",
@@ -40,8 +42,8 @@ def command(where: str, rid: str | None, as_json: bool) -> None:
 
     Also what waits beside them, or was left by a process that died.
 
-    WHERE is a directory, an HDF5 file, or clickhouse://user:password@host:8123/database. Nothing
-    is changed.
+    WHERE is a directory, an HDF5 file, clickhouse://user:password@host:8123/database, or files of
+    Stan: one, or a pattern in quotes. Nothing is changed.
     """
     from drawstore.reports.show import show
 

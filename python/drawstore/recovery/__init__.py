@@ -16,8 +16,7 @@ from drawstore.hdf5.healing import explain
 from drawstore.hdf5.journal import journal_path
 from drawstore.hdf5.redo import left_behind
 from drawstore.hdf5.store_file import store_file
-from drawstore.opening import open as open_store
-from drawstore.reports.place import Place
+from drawstore.reports.place import IN_HDF5, Place
 
 from .salvage import Progress, Salvaged, salvage
 
@@ -79,8 +78,8 @@ def recover(
         if dry_run and left_behind(path):
             what = "a process died while it changed the file; the change would be finished"
             return Recovery([what], None)
-        open_store(path)  # or says what is there instead
-        said += _heal(path, journal_path(path, journal or True), dry_run)
+        if Place.at(path).kind in IN_HDF5:  # or says what is there instead
+            said += _heal(path, journal_path(path, journal or True), dry_run)
     target = None if to is None or dry_run else FileBackend(to)
     return Recovery(said, salvage(Place.at(path).runs(), target, progress))
 

@@ -18,10 +18,13 @@ from drawstore.opening import open as open_store
 if TYPE_CHECKING:
     from drawstore.interface import Backend, Run, RunInfo
 
-__all__ = ["UNREADABLE", "Place", "layout_of"]
+__all__ = ["IN_HDF5", "UNREADABLE", "Place", "layout_of"]
 
 UNREADABLE = (OSError, RuntimeError, ValueError, KeyError)
 """What opening and reading damaged runs raises."""
+
+IN_HDF5 = ("hdf5", "emcee", "hdf5 and emcee")
+"""Kinds of places that are one HDF5 file, which drawstore writes."""
 
 _META = "run.meta"
 _DRAWS = ".draws"
@@ -30,6 +33,8 @@ _KINDS = {
     "HDF5Backend": "hdf5",
     "EmceeFile": "emcee",
     "SeveralKinds": "hdf5 and emcee",
+    "ArvizFile": "arviz",
+    "StanCSV": "stan",
 }
 _OF_RUNS = {"StoredRun": "directory", "HDF5Run": "hdf5", "EmceeRun": "emcee"}
 
@@ -58,7 +63,8 @@ class Place:
 
     @property
     def kind(self) -> str:
-        """One of "directory", "hdf5", "emcee", "hdf5 and emcee", "clickhouse", "chdb", "other"."""
+        """Of the store; one of "directory", "hdf5", "emcee", "hdf5 and emcee", "arviz", "stan",
+        "clickhouse", "chdb", "other"."""
         if isinstance(self.backend, ClickHouseBackend):
             return self.path.partition("://")[0]
         return _KINDS.get(type(self.backend).__name__, "other")

@@ -12,7 +12,7 @@ from drawstore.meta import unpack_array
 from drawstore.warmup import is_mark, split
 
 from .head import DAMAGED, RunHead, head_of, reason
-from .place import UNREADABLE, Place
+from .place import IN_HDF5, UNREADABLE, Place
 from .writers import Writer, holder_of_file, holder_of_journal
 
 if TYPE_CHECKING:
@@ -180,11 +180,10 @@ def show(where: str | os.PathLike[str], rid: str | None = None) -> PlaceReport:
         As `drawstore.open` does.
     """
     place = Place.at(where)
-    is_file = place.kind in ("hdf5", "emcee", "hdf5 and emcee")
     return PlaceReport(
         place.path,
         place.kind,
-        holder_of_file(place.path) if is_file else None,
+        holder_of_file(place.path) if place.kind in IN_HDF5 else None,
         list(_beside(place)),
         [report_run(place, *found) for found in place.chosen(rid)],
     )
@@ -256,7 +255,7 @@ def _beside(place: Place) -> Iterator[Beside]:
             what = "a journal on this machine, "
             what += "being written" if is_written else "left by a process that died"
             yield Beside(path, os.path.getsize(path), what, not is_written)
-    elif not os.path.isdir(place.path):
+    elif place.kind in IN_HDF5:
         folder, name = os.path.split(place.path)
         holder = holder_of_file(place.path)
         for other in sorted(os.listdir(folder or ".")):
