@@ -2,7 +2,6 @@
 
 import logging
 import pickle
-import re
 
 import arviz
 import cmdstanpy

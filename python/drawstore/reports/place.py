@@ -63,8 +63,11 @@ class Place:
 
     @property
     def kind(self) -> str:
-        """Of the store; one of "directory", "hdf5", "emcee", "hdf5 and emcee", "arviz", "stan",
-        "clickhouse", "chdb", "other"."""
+        """What kind of store it is.
+
+        One of "directory", "hdf5", "emcee", "hdf5 and emcee", "arviz", "stan", "clickhouse",
+        "chdb" and "other".
+        """
         if isinstance(self.backend, ClickHouseBackend):
             return self.path.partition("://")[0]
         return _KINDS.get(type(self.backend).__name__, "other")
