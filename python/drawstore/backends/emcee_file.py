@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import h5py
 import numpy as np
@@ -21,6 +21,9 @@ from drawstore.hdf5.runs import ROOT, no_such_run, run_size
 from drawstore.hdf5.store_file import store_file
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta, make_meta
+
+if TYPE_CHECKING:
+    from drawstore.emcee.stored import StoredSteps
 
 __all__ = ["EmceeFile"]
 
@@ -148,6 +151,29 @@ class EmceeRun(Run):
             self._kept[key] = rows, values
         return values
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Walkers and parameters."""
+        with self.group() as (group, _):
+            return self._n_walkers, int(group.attrs["ndim"])
+
+    def count(self) -> int:
+        """Say how many steps there are."""
+        with self.group() as (group, tail):
+            return _count(group, tail)
+
+    def read_steps(self, rows: range) -> NDArray[Any]:
+        """Read positions of all walkers, shape (len(rows), n_walkers, ndim)."""
+        with self.group() as (group, tail):
+            return _read(group, tail, "chain", rows)
+
+    def accepted(self) -> NDArray[Any]:
+        """Read the accepted proposals of each walker so far, shape (n_walkers,)."""
+        with self.group() as (group, tail):
+            if tail is None:
+                return np.asarray(group["accepted"][...])
+            return np.asarray(_steps(group, tail).accepted())
+
     def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
         raise self._backend._reads_only()
 
@@ -181,8 +207,7 @@ class EmceeChain(Chain):
         return self._walker
 
     def __len__(self) -> int:
-        with self._run.group() as (group, tail):
-            return _count(group, tail)
+        return self._run.count()
 
     def append(
         self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
@@ -265,13 +290,16 @@ def _count(group: h5py.Group, tail: Tail | None) -> int:
 
 def _read(group: h5py.Group, tail: Tail | None, key: str, rows: range) -> NDArray[Any]:
     if tail is not None:
-        # Who reads a run that is being written has emcee; for files alone it is not needed.
-        values: NDArray[Any] = (
-            import_module("drawstore.emcee.journaled").stored_steps(group, tail).read(key, rows)
-        )
-        return values
+        return np.asarray(_steps(group, tail).read(key, rows))
     values = read_rows(group[key], rows.start, rows.stop, rows.step)
     return from_file(values, group[key].dtype.base) if key == "blobs" else values
+
+
+def _steps(group: h5py.Group, tail: Tail) -> StoredSteps:
+    """Give the steps, those that wait for the file among them."""
+    # Who reads a run that is being written has emcee; for files alone it is not needed.
+    steps: StoredSteps = import_module("drawstore.emcee.journaled").stored_steps(group, tail)
+    return steps
 
 
 def _meta_of(rid: str, group: h5py.Group) -> RunMeta:
