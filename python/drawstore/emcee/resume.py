@@ -128,7 +128,7 @@ def run(
             raise ValueError("there is no step to go on from: pass an initial state")
         return advance(sampler, emcee.State(initial_state), left, stop, options)
     state = backend.get_last_sample()
-    if left == 0 or stop.has_converged(steps):
+    if stop.has_converged() or left == 0:
         return stop.result(state)
     if state.random_state is None:
         raise ValueError(

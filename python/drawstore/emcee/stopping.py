@@ -57,19 +57,19 @@ class Stop:
             raise TypeError(f"converged is True, a rule or a drawstore.Monitor; got {converged!r}")
         self._reported = float("-inf")
 
-    def has_converged(self, steps: int) -> bool:
-        """Say whether the run has converged by so many steps, where it is time to ask."""
-        if self._monitor is None or steps % self._monitor.every:
+    def has_converged(self) -> bool:
+        """Say whether the run has converged, where that is asked."""
+        if self._monitor is None:
             return False
         if not self._monitor.converged():
-            self._report()
+            self._report(self._monitor)
             return False
         self.outcome = "converged"
         return True
 
     def is_over(self, steps: int) -> bool:
         """Say whether to stop after so many steps."""
-        if self.has_converged(steps):
+        if self._monitor is not None and steps % self._monitor.every == 0 and self.has_converged():
             return True
         if self._limit.is_over():
             self.outcome = "time"
@@ -82,11 +82,11 @@ class Stop:
         _logger.info("%s%s", self.outcome, "" if status is None else f": {_told(status)}")
         return Result(state, self.outcome, status)
 
-    def _report(self) -> None:
+    def _report(self, monitor: Monitor) -> None:
         now = time.monotonic()
-        if self._monitor is not None and now - self._reported >= _REPORT:
+        if now - self._reported >= _REPORT:
             self._reported = now
-            _logger.info(_told(self._monitor.update()))
+            _logger.info(_told(monitor.update()))
 
 
 def advance(
@@ -128,9 +128,10 @@ def advance(
                         break
             options["skip_initial_state_check"] = True  # which one piece would not make here
     sampler._previous_state = state  # as run_mcmc does
+    result = stop.result(state)
     if over:
         _deliver(sampler.backend, may_wait=stop.outcome == "time")
-    return stop.result(state)
+    return result
 
 
 def _deliver(backend: Any, may_wait: bool) -> None:

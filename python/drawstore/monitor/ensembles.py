@@ -103,11 +103,11 @@ def of_backend(item: Any) -> Ensemble | None:
 
 
 def _coords(backend: Any, start: int, stop: int) -> Array:
-    from ..emcee.stored import StoredBackend
+    from ..emcee.base import BaseBackend
 
-    if isinstance(backend, StoredBackend):
-        with backend._steps() as steps:
-            return steps.read("chain", range(start, stop))
+    positions = backend._positions() if isinstance(backend, BaseBackend) else None
+    if positions is not None:
+        return positions.read(range(start, stop))
     if isinstance(backend, sys.modules["emcee"].backends.HDFBackend):
         with backend.open() as file:  # its get_chain reads up to the end
             values: Array = file[backend.name]["chain"][start:stop]

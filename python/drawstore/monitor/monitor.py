@@ -250,17 +250,9 @@ class Monitor:
             if self._rhat.n_steps < n_common:
                 self._read(self._rhat.n_steps, n_common)
             rhat = self._rhat.rhat()
-        status = Status(
-            datetime.now(UTC),
-            chains,
-            names,
-            tau,
-            tau,
-            rhat,
-            self._clock.rate,
-            self._clock.mean_rate,
-        )
-        return replace(status, ess=status.n_draws / tau)
+        n_draws = sum(chain.n_steps * chain.n_walkers for chain in chains)
+        rates = self._clock.rate, self._clock.mean_rate
+        return Status(datetime.now(UTC), chains, names, tau, n_draws / tau, rhat, *rates)
 
     def _forecast(self, status: Status) -> tuple[int | None, datetime | None]:
         """Estimate at how many steps, and when, the run will be long enough for the rule."""
