@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 
 __all__ = ["RunningRhat"]
 
-_BLOCK_ROWS = 16  # of a block at first
-_MAX_BLOCKS = 512  # then two become one
+_MAX_BLOCKS = 128  # then two become one
 
 Numbers = NDArray[np.float64]
 
@@ -22,9 +21,9 @@ class RunningRhat:
 
     Each sequence is cut into its first and its second half, and the variance of the means of all
     halves compared to that within them [1]_. The draws of an ensemble's walkers at one step are
-    pooled. What is kept are mean and sum of squares of each of up to 512 blocks of steps, combined
-    as in [2]_, so the halves meet at the end of the block that is nearest to the middle: within
-    N / 256 of it, and exactly there for up to 512 steps whose number 32 divides.
+    pooled. What is kept are mean and sum of squares of each of up to 128 blocks of steps, combined
+    as in [2]_, so the halves meet at the end of the block that is nearest to the middle, within
+    N / 128 of it.
 
     Parameters
     ----------
@@ -42,7 +41,7 @@ class RunningRhat:
     def __init__(self, n_walkers: Sequence[int], n_params: int) -> None:
         self._ends = np.cumsum(n_walkers)
         self._n_params = n_params
-        self._rows = _BLOCK_ROWS
+        self._rows = 1  # of a full block
         self._blocks: list[_Moments] = []  # all full but the last one
 
     @property

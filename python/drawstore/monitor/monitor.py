@@ -49,8 +49,8 @@ class Monitor:
         None at first, whether the run has converged; by default `LongEnough`.
     every : int
         Steps from one check to the next. The rule is asked at each multiple of it, as in emcee's
-        tutorial; where several went by unseen, at the last one. So it is the draws that decide, and
-        not when they are looked at.
+        tutorial, that every chain has come to; where several went by unseen, at the last one. So it
+        is the draws that decide, and not when they are looked at.
     names : sequence of str, optional
         The variables to follow; by default all that are numeric and of a fixed shape, but those
         that PyMC transformed. For emcee's backends and files, which have no names for parameters, a
@@ -116,7 +116,8 @@ class Monitor:
         """
         self._look()
         n_common = _n_common(self._chains)
-        self._check(n_common)
+        if len(self._begun) == len(self._chains):
+            self._check(n_common)
         status = self._status(self._chains, n_common)
         if n_common:
             self._n_compared = n_common

@@ -18,7 +18,8 @@ class StopWhen:
 
     PyMC calls it in the process in which ``pm.sample`` runs, after each draw of any chain, and with
     several cores, too; it sees all chains of the run. It ends sampling by a KeyboardInterrupt,
-    which ``pm.sample`` catches: it returns the draws, as many of each chain as the shortest has.
+    which ``pm.sample`` catches. What that returns has chains of one length, and as many draws in
+    all as that allows; `TraceBackend.run` has all of them.
 
     With ``cores=1`` PyMC draws one chain after the other, and an interrupt ends the current one
     only. The run cannot converge before its last chain has begun, so only that is cut short; when
