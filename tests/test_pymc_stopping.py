@@ -29,7 +29,7 @@ def draw(trace, stop, **options):
 
 
 @pytest.mark.parametrize("cores", [1, 2])
-def test_converged(trace, cores):
+def test_converged(tmp_path, trace, cores):
     stop = StopWhen(trace, converged=at(60), every=20)
     results = draw(trace, stop, cores=cores)
     assert stop.outcome == "converged"
@@ -44,7 +44,7 @@ def test_converged(trace, cores):
     assert [chain.n_left_out for chain in status.chains] == [20, 20]
     assert 0 < status.acceptance < 1
     # Any process sees the same.
-    chains = drawstore.FileBackend(trace.backend.path, mode="r").get_run(trace.run_id).get_chains()
+    chains = drawstore.FileBackend(tmp_path, mode="r").get_run(trace.run_id).get_chains()
     joint = np.stack([chain.get_draws("sigma")[20:80] for chain in chains], axis=1)
     np.testing.assert_allclose(status.tau, integrated_time(joint, tol=0), rtol=1e-8)
 
