@@ -42,6 +42,11 @@ def steps_of(backend, seed=1, n=10_000):
     return sampler, sampler.sample(start_points(SHAPE, seed), iterations=n)
 
 
+def place_in(folder):
+    """Find the file or directory of the backend."""
+    return next(path for path in folder.iterdir() if path.name in ("chain.h5", "runs"))
+
+
 def check_ensemble(status, chain, acceptance):
     tau = integrated_time(chain, tol=0)
     np.testing.assert_allclose(status.tau, tau, rtol=1e-8)
@@ -76,7 +81,7 @@ class TestEnsemble:
         backend = fresh(kind, tmp_path)
         sampler, steps = steps_of(backend)
         next(steps)
-        path = next(p for p in tmp_path.iterdir() if p.name in ("chain.h5", "runs"))
+        path = place_in(tmp_path)
         store = drawstore.open(path)
         (info,) = store.get_runs()
         monitors = [drawstore.Monitor(path), drawstore.Monitor(store.get_run(info.rid))]
@@ -132,6 +137,24 @@ class TestEnsemble:
         monitor = drawstore.Monitor(backend)
         for n in (200, 100, 250):  # shorter than before, and longer
             backend.reset(*SHAPE)
+            sampler, steps = steps_of(backend, seed=n)
+            for _ in range(n):
+                next(steps)
+            check_ensemble(monitor.update(), sampler.get_chain(), sampler.acceptance_fraction)
+
+    @pytest.mark.parametrize("kind", ["hdf", "files", "hdf5"])
+    def test_reset_by_who_writes_it(self, tmp_path, kind):
+        backend = fresh(kind, tmp_path)
+        sampler, steps = steps_of(backend)
+        next(steps)
+        monitor = drawstore.Monitor(place_in(tmp_path))
+        for n in (150, 100, 200):
+            backend.reset(*SHAPE)
+            if kind == "hdf":
+                assert monitor.update().n_steps == 0
+            else:
+                with pytest.raises(KeyError, match="there is no run 'job'"):
+                    monitor.update()
             sampler, steps = steps_of(backend, seed=n)
             for _ in range(n):
                 next(steps)

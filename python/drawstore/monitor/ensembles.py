@@ -5,25 +5,17 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Any
 
-from ..ensemble import coordinate_names, is_ensemble, parameters, parameters_of
+from ..ensemble import coordinate_names, parameters, parameters_of
 from .following import Array, Ensemble
 
 if TYPE_CHECKING:
     from ..interface import Run
 
-__all__ = ["of_backend", "of_run"]
+__all__ = ["of_backend", "of_file", "of_run"]
 
 
-def of_run(run: Run) -> Ensemble | None:
-    """Give the ensemble of a run whose steps can be read whole; None for others."""
-    if is_ensemble(run):
-        return _stored(run)
-    if run.attributes.get("inference_library") == "emcee":
-        return _in_file(run)
-    return None
-
-
-def _stored(run: Run) -> Ensemble:
+def of_run(run: Run) -> Ensemble:
+    """Give the ensemble of a run whose draws are the steps of all walkers."""
     n_walkers, ndim = run.variables["coords"].shape
     variables, names = zip(*coordinate_names(ndim, parameters_of(run)), strict=True)
     chains = run.get_chains()
@@ -45,8 +37,10 @@ def _stored(run: Run) -> Ensemble:
     )
 
 
-def _in_file(run: Run) -> Ensemble | None:
+def of_file(run: Run) -> Ensemble | None:
     """Give the ensemble of a run in emcee's own layout; None for others."""
+    if run.attributes.get("inference_library") != "emcee":
+        return None
     from ..backends.emcee_file import EmceeRun
 
     if not isinstance(run, EmceeRun):

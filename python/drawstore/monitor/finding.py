@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ..ensemble import is_ensemble
 from ..interface import Backend, Run
 from ..samplers import is_transformed
 from ..summary import summarized_dtype
-from .ensembles import of_backend, of_run
+from .ensembles import of_backend, of_file, of_run
 from .following import Ensemble, Followed, FollowedChain, FollowedEnsemble, FollowedWalkers
 
 __all__ = ["Found", "find"]
@@ -28,16 +29,27 @@ class Found:
     Attributes
     ----------
     followed : list of Followed
-    runs : list of (Run, int)
-        Those to which chains may be added, and how many there are.
+    chains : list of (Run, int)
+        The runs to which chains may be added, and how many there are.
+    places : list of (Backend, Run)
+        Where runs were found, in whose place there may be others.
     """
 
     followed: list[Followed] = field(default_factory=list)
-    runs: list[tuple[Run, int]] = field(default_factory=list)
+    chains: list[tuple[Run, int]] = field(default_factory=list)
+    places: list[tuple[Backend, Run]] = field(default_factory=list)
 
     def is_outdated(self) -> bool:
-        """Say whether there are other chains by now."""
-        return any(len(run.get_chains()) != n for run, n in self.runs)
+        """Say whether there are other runs by now, or other chains.
+
+        Raises
+        ------
+        KeyError
+            Where a run is gone.
+        """
+        return any(
+            backend.get_run(run.rid).created_at != run.created_at for backend, run in self.places
+        ) or any(len(run.get_chains()) != n for run, n in self.chains)
 
 
 def find(watched: Any, rid: str | None, names: Sequence[str] | None, discard: int) -> Found:
@@ -61,22 +73,29 @@ def find(watched: Any, rid: str | None, names: Sequence[str] | None, discard: in
             from ..opening import open
 
             item = open(item)
-        if isinstance(item, Backend):
-            item = _run_in(item, rid)
+        place = item if isinstance(item, Backend) else None
+        if place is not None:
+            item = _run_in(place, rid)
         elif rid is not None:
             raise TypeError("rid= says which run of a drawstore.Backend, or of a path or URL")
         if not isinstance(item, Run):
             found.followed.append(_follow_ensemble(_ensemble_of(item), names, discard))
-        elif (ensemble := of_run(item)) is not None:
-            found.followed.append(_follow_ensemble(ensemble, names, discard))
+            continue
+        if (in_file := of_file(item)) is not None:
+            found.followed.append(_follow_ensemble(in_file, names, discard))
+            continue
+        if place is not None:
+            found.places.append((place, item))
+        if is_ensemble(item):
+            found.followed.append(_follow_ensemble(of_run(item), names, discard))
+            continue
+        chains = _follow_chains(item, names, discard, f"{item.rid}/" if several else "")
+        found.chains.append((item, len(chains)))
+        if item.attributes.get("inference_library") == "emcee" and chains:
+            # Walkers of a file of emcee that was converted.
+            found.followed.append(FollowedWalkers(chains, item.rid))
         else:
-            chains = _follow_chains(item, names, discard, f"{item.rid}/" if several else "")
-            found.runs.append((item, len(chains)))
-            if item.attributes.get("inference_library") == "emcee" and chains:
-                # Walkers of a file of emcee that was converted.
-                found.followed.append(FollowedWalkers(chains, item.rid))
-            else:
-                found.followed.extend(chains)
+            found.followed.extend(chains)
     for other in found.followed[1:]:
         if other.names != found.followed[0].names:
             raise ValueError(

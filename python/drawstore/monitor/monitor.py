@@ -17,7 +17,7 @@ from .agreement import RunningRhat
 from .finding import Found, find
 from .following import Array, Followed
 from .rules import LongEnough, Rule
-from .status import Progress, Status
+from .status import Numbers, Progress, Status
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnostics
@@ -31,8 +31,8 @@ class Monitor:
     """Follows a run as it grows, and says whether it has converged.
 
     What is asked again costs the draws that came since, wherever the run is kept and whoever writes
-    it. Warm-up is left out where the sampler marks it, as in `Run.to_datatree`. Where the run was
-    reset, it is followed anew.
+    it. Warm-up is left out where the sampler marks it, as in `Run.to_datatree`. A run that was
+    reset is followed anew, unless it was given as a Run, which is a handle on what it was.
 
     The walkers of an ensemble are not independent, so an ensemble has autocorrelation times, and no
     R-hat. Chains are taken to be independent; their autocorrelation functions are averaged as those
@@ -82,6 +82,7 @@ class Monitor:
     """
 
     _last_row: Array | None  # of the draws that were compared
+    _tau: tuple[int, Numbers]  # of how many draws, and what it is
 
     def __init__(
         self,
@@ -111,17 +112,16 @@ class Monitor:
 
         Raises
         ------
+        KeyError
+            Where the run is not there any more.
         OSError, RuntimeError
-            Where the run cannot be read.
+            Where it cannot be read.
         """
         self._look()
         n_common = _n_common(self._chains)
         if len(self._begun) == len(self._chains):
             self._check(n_common)
         status = self._status(self._chains, n_common)
-        if n_common:
-            self._n_compared = n_common
-            self._last_row = np.array(self._read_joint(n_common - 1, n_common))
         n_needed, expected = self._forecast(status)
         return replace(status, converged=self._verdict, n_needed=n_needed, expected=expected)
 
@@ -184,16 +184,18 @@ class Monitor:
             self._rhat = RunningRhat([f.n_walkers for f in begun], len(begun[0].names))
         self._last_row = None
         self._n_compared = 0
+        self._tau = 0, np.empty(0)
         self._checked: Status | None = None  # at the last check
         self._checked_at = 0
         self._verdict = False
 
     def _is_another(self) -> bool:
         """Say whether the draws are others than those that were followed, as after a reset."""
-        for followed, progress in zip(self._found.followed, self._chains, strict=True):
-            if followed.count() < progress.n_steps + progress.n_left_out:
-                return True
-        if self._last_row is None:
+        before = [progress.n_steps + progress.n_left_out for progress in self._chains]
+        counts = [followed.count() for followed in self._found.followed]
+        if any(n < n_before for n, n_before in zip(counts, before, strict=True)):
+            return True
+        if counts == before or self._last_row is None:
             return False
         row = self._read_joint(self._n_compared - 1, self._n_compared)
         return not np.array_equal(row, self._last_row, equal_nan=True)
@@ -217,6 +219,9 @@ class Monitor:
     def _read(self, start: int, stop: int) -> Array:
         """Read draws of all that is compared; R-hat takes those in that it has not seen."""
         draws = self._read_joint(start, stop)
+        if stop > self._n_compared:
+            self._n_compared = stop
+            self._last_row = np.array(draws[-1:])
         if self._rhat is not None and start <= self._rhat.n_steps < stop:
             self._rhat.add(draws[self._rhat.n_steps - start :])
         return draws
@@ -235,18 +240,16 @@ class Monitor:
 
     def _status_at(self, n: int) -> Status:
         """Give the status when no chain had more than n draws; n never falls."""
-        chains = tuple(
-            replace(chain, n_steps=min(chain.n_steps, n)) if chain.n_steps > n else chain
-            for chain in self._chains
-        )
-        return self._status(chains, n)
+        chains = [replace(chain, n_steps=min(chain.n_steps, n)) for chain in self._chains]
+        return self._status(tuple(chains), n)
 
     def _status(self, chains: tuple[Progress, ...], n_common: int) -> Status:
         names = self._found.followed[0].names if self._found.followed else ()
-        tau = np.full(len(names), np.nan)
-        rhat = None
-        if n_common:
-            tau = self._time.tau(n_common)
+        if n_common == 0:
+            self._tau = 0, np.full(len(names), np.nan)
+        elif n_common != self._tau[0]:
+            self._tau = n_common, self._time.tau(n_common)
+        tau, rhat = self._tau[1], None
         if self._rhat is not None:
             if self._rhat.n_steps < n_common:
                 self._read(self._rhat.n_steps, n_common)
