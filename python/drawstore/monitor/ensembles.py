@@ -99,9 +99,10 @@ def of_backend(item: Any) -> Ensemble | None:
 def _coords(backend: Any, start: int, stop: int) -> Array:
     from ..emcee.base import BaseBackend
 
-    positions = backend._positions() if isinstance(backend, BaseBackend) else None
-    if positions is not None:
-        return positions.read(range(start, stop))
+    if isinstance(backend, BaseBackend):
+        with backend._positions() as positions:
+            if positions is not None:
+                return positions.read(range(start, stop))
     if isinstance(backend, sys.modules["emcee"].backends.HDFBackend):
         with backend.open() as file:  # its get_chain reads up to the end
             values: Array = file[backend.name]["chain"][start:stop]
