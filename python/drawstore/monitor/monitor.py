@@ -300,8 +300,9 @@ class _Clock:
 
 
 def _rate(before: tuple[float, int], now: tuple[float, int]) -> float | None:
-    seconds = now[0] - before[0]
-    return (now[1] - before[1]) / seconds if seconds > 0 else None
+    seconds, n_steps = now[0] - before[0], now[1] - before[1]
+    # That none has come in a moment says nothing.
+    return n_steps / seconds if seconds >= _SPAN or (seconds > 0 and n_steps) else None
 
 
 def _n_common(chains: Sequence[Progress]) -> int:

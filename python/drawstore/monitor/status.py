@@ -68,7 +68,7 @@ class Status:
         see chains that differ in spread or tails alone. `Monitor.diagnostics` does.
     rate, mean_rate : float or None
         Steps a second, of all chains together: since the last update, or for half a second where
-        that is longer, and since the monitor was made. None where no time has passed.
+        that is longer, and since the monitor was made. None where that is not known yet.
     converged : bool
         What the rule said when it was last asked.
     n_needed : int or None
