@@ -19,7 +19,9 @@ Rule = Callable[[Status, Status | None], bool]
 class LongEnough:
     """The rule of emcee's tutorial on monitoring: N > 100 tau, and tau has settled [1]_.
 
-    Independent chains, or ensembles, have to agree as well; one ensemble has no R-hat.
+    Independent chains, or ensembles, have to agree as well; one ensemble has no R-hat. A parameter
+    that never moved in a chain, or a walker, has no tau and has not converged: leave constants out
+    by `Monitor`'s ``names``.
 
     Parameters
     ----------
