@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .meta import RunMeta as RunMeta
     from .meta import Variable as Variable
     from .meta import make_meta as make_meta
+    from .monitor import Monitor as Monitor
     from .opening import open as open
     from .summary import Summary as Summary
     from .summary import VariableSummary as VariableSummary
@@ -47,6 +48,7 @@ _MODULES = {
     "HDF5Backend": ".backends.hdf5",
     "FileBackend": ".backends.core",
     "MemoryBackend": ".backends.core",
+    "Monitor": ".monitor",
     "open": ".opening",
     "Summary": ".summary",
     "VariableSummary": ".summary",
@@ -64,6 +66,7 @@ __all__ = [
     "Group",
     "HDF5Backend",
     "MemoryBackend",
+    "Monitor",
     "Run",
     "RunInfo",
     "RunMeta",

@@ -23,7 +23,16 @@ from .meta import VariableSpec, make_meta
 if TYPE_CHECKING:
     from .meta import RunMeta
 
-__all__ = ["RANDOM_STATE", "Parameter", "by_walkers", "ensemble_meta", "is_ensemble", "parameters"]
+__all__ = [
+    "RANDOM_STATE",
+    "Parameter",
+    "by_walkers",
+    "coordinate_names",
+    "ensemble_meta",
+    "is_ensemble",
+    "parameters",
+    "parameters_of",
+]
 
 RANDOM_STATE = np.dtype(
     [("key", "<u4", (624,)), ("position", "<i4"), ("has_gauss", "<i4"), ("gauss", "<f8")]
@@ -101,6 +110,21 @@ def parameters(
     return found
 
 
+def coordinate_names(ndim: int, named: Sequence[Parameter]) -> list[tuple[str, str]]:
+    """Name each coordinate of a walker: the parameter it belongs to, and ``name[i]`` in a vector.
+
+    One without a parameter is ``coords[i]``, of "coords".
+    """
+    names = [("coords", f"coords[{i}]") for i in range(ndim)]
+    for parameter in named:
+        if isinstance(parameter.index, int):
+            names[parameter.index] = parameter.name, parameter.name
+        else:
+            for i, index in enumerate(parameter.index):
+                names[index] = parameter.name, f"{parameter.name}[{i}]"
+    return names
+
+
 def ensemble_meta(
     n_walkers: int,
     ndim: int,
@@ -161,6 +185,20 @@ def is_ensemble(run: Run) -> bool:
     return run.attributes.get("layout") == _LAYOUT
 
 
+def parameters_of(run: Run) -> list[Parameter]:
+    """Give the parameters of a run that `ensemble_meta` described."""
+    return [
+        Parameter(
+            item["name"],
+            [int(i) for i in item["index"]]
+            if isinstance(item["index"], list)
+            else int(item["index"]),
+            tuple(item.get("dims", ())),
+        )
+        for item in run.attributes["parameters"]
+    ]
+
+
 def by_walkers(run: Run) -> Run:
     """Show the run of an ensemble with its walkers as chains, and its parameters as variables.
 
@@ -191,16 +229,13 @@ class _Walkers(Run):
         # What to take of which variable of the ensemble.
         self._picks: dict[str, tuple[str, tuple[Any, ...]]] = {"lp": ("log_prob", ())}
         specs: dict[str, VariableSpec] = {}
-        for item in attributes["parameters"]:
+        for parameter in parameters_of(run):
             index: int | slice | list[int]
-            if isinstance(item["index"], list):
-                indices = [int(i) for i in item["index"]]
-                shape: tuple[int, ...] = (len(indices),)
-                index = _as_slice(indices)
-            else:
-                shape, index = (), int(item["index"])
-            specs[item["name"]] = (self._dtype, shape, item.get("dims"))
-            self._picks[item["name"]] = ("coords", (every, every, index))
+            index = (
+                parameter.index if isinstance(parameter.index, int) else _as_slice(parameter.index)
+            )
+            specs[parameter.name] = (self._dtype, parameter.shape, parameter.dims)
+            self._picks[parameter.name] = ("coords", (every, every, index))
         self._meta = make_meta(
             specs,
             {"lp": (self._dtype, ())},

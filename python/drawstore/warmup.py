@@ -10,7 +10,7 @@ import numpy as np
 
 from .interface import Chain
 
-__all__ = ["Part", "is_mark", "split"]
+__all__ = ["GrowingPart", "Part", "is_mark", "split"]
 
 _MARKS = ("tune", "in_warmup")
 
@@ -62,12 +62,55 @@ def split(
     if ensemble:
         lengths = [min(lengths, default=0)] * len(lengths)
     for chain, n in zip(chains, lengths, strict=True):
-        marked = np.zeros(n, dtype=bool)
-        for mark in marks:
-            values = np.ma.filled(chain.get_stats(mark, slice(0, n)), False)
-            marked |= values.astype(bool).any(axis=tuple(range(1, values.ndim)))
-        edges = [0, *(np.flatnonzero(np.diff(marked)) + 1).tolist(), n]
-        stretches = [range(a, b) for a, b in pairwise(edges) if a < b]
-        warmup.append(Part(chain, tuple(s for s in stretches if marked[s.start])))
-        posterior.append(Part(chain, tuple(s for s in stretches if not marked[s.start])))
+        stretches = list(_stretches(chain, marks, range(n)))
+        warmup.append(Part(chain, tuple(s for s, is_warmup in stretches if is_warmup)))
+        posterior.append(Part(chain, tuple(s for s, is_warmup in stretches if not is_warmup)))
     return posterior, warmup
+
+
+class GrowingPart:
+    """The draws of a chain after warm-up, while it grows: the marks of a draw are read once.
+
+    Parameters
+    ----------
+    chain : Chain
+    marks : sequence of str
+        The stats that mark warm-up.
+
+    Attributes
+    ----------
+    part : Part
+        The draws after warm-up, as of the last `update`.
+    n_draws : int
+        The length of the chain then.
+    """
+
+    def __init__(self, chain: Chain, marks: Sequence[str]) -> None:
+        self.part = Part(chain, ())
+        self.n_draws = 0
+        self._marks = marks
+
+    def update(self) -> None:
+        """Take in the draws that came since."""
+        chain, n = self.part.chain, len(self.part.chain)
+        stretches = list(self.part.stretches)
+        for stretch, is_warmup in _stretches(chain, self._marks, range(self.n_draws, n)):
+            if is_warmup:
+                continue
+            if stretches and stretches[-1].stop == stretch.start:
+                stretch = range(stretches.pop().start, stretch.stop)
+            stretches.append(stretch)
+        self.part = Part(chain, tuple(stretches))
+        self.n_draws = n
+
+
+def _stretches(chain: Chain, marks: Sequence[str], rows: range) -> Iterator[tuple[range, bool]]:
+    """Cut rows of a chain where warm-up begins or ends; says of each stretch if it is warm-up."""
+    marked = np.zeros(len(rows), dtype=bool)
+    for mark in marks:
+        values = np.ma.filled(chain.get_stats(mark, slice(rows.start, rows.stop)), False)
+        marked |= values.astype(bool).any(axis=tuple(range(1, values.ndim)))
+    edges = [0, *(np.flatnonzero(np.diff(marked)) + 1).tolist(), len(rows)]
+    for begin, end in pairwise(edges):
+        if begin < end:
+            yield rows[begin:end], bool(marked[begin])

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from ..dtypes import parse_dtype
 from ..groups import SAMPLING
 from ..interface import Group, Run
+from ..samplers import Stat, is_transformed, name_stats
 from ..warmup import Part, is_mark, split
 from .columns import Column
 from .labels import Labeller
-from .samplers import Stat, name_stats
 
 if TYPE_CHECKING:
     from ..meta import Variable
@@ -149,7 +149,7 @@ class _Conversion:
         return {
             name: variable
             for name, variable in self.run.variables.items()
-            if self.include_transformed or not (self.library == "pymc" and _is_transformed(name))
+            if self.include_transformed or not (self.library == "pymc" and is_transformed(name))
         }
 
     def _lengths(self, group: str, parts: list[Part]) -> tuple[list[Part], int]:
@@ -235,11 +235,6 @@ def as_group(dataset: xr.Dataset) -> Group:
         {str(name): variable.values for name, variable in dataset.coords.items()},
         dict(dataset.attrs),
     )
-
-
-def _is_transformed(name: str) -> bool:
-    """Say whether PyMC gives this name to a variable in the space in which it samples."""
-    return name.endswith("__") and name.count("_") >= 3
 
 
 def _plain(value: Any) -> Any:

@@ -151,10 +151,21 @@ class EmceeRun(Run):
             self._kept[key] = rows, values
         return values
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Walkers and parameters."""
+        with self.group() as (group, _):
+            return self._n_walkers, int(group.attrs["ndim"])
+
+    def count(self) -> int:
+        """Say how many steps there are."""
+        with self.group() as (group, tail):
+            return _count(group, tail)
+
     def steps(self, key: str, rows: range) -> NDArray[Any]:
         """Read steps of "chain", "log_prob" or "blobs", shape (len(rows), n_walkers, ...)."""
         with self.group() as (group, tail):
-            return self.read(group, tail, key, rows)
+            return _read(group, tail, key, rows)
 
     def accepted(self) -> NDArray[Any]:
         """Read the accepted proposals of each walker so far, shape (n_walkers,)."""
@@ -196,8 +207,7 @@ class EmceeChain(Chain):
         return self._walker
 
     def __len__(self) -> int:
-        with self._run.group() as (group, tail):
-            return _count(group, tail)
+        return self._run.count()
 
     def append(
         self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None

@@ -17,6 +17,7 @@ except ImportError as error:
 
 from .hdf import HDFBackend
 from .memory import Backend
+from .outcome import Result
 from .resume import run
 from .store import StoreBackend
 from .temporary import TempHDFBackend
@@ -24,6 +25,7 @@ from .temporary import TempHDFBackend
 __all__ = [
     "Backend",
     "HDFBackend",
+    "Result",
     "StoreBackend",
     "TempHDFBackend",
     "get_test_backends",

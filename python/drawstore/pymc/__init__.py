@@ -18,6 +18,7 @@ except ImportError as error:
         "drawstore.pymc needs PyMC: pip install 'drawstore[pymc]'", name="pymc"
     ) from error
 
+from .stopping import StopWhen
 from .trace import TraceBackend
 
-__all__ = ["TraceBackend"]
+__all__ = ["StopWhen", "TraceBackend"]

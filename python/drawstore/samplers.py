@@ -1,4 +1,4 @@
-"""The sampler stats of PyMC, as they stand in its own results."""
+"""What PyMC calls its sampler stats and its variables, and how its own results show them."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..warmup import is_mark
+from .warmup import is_mark
 
 if TYPE_CHECKING:
-    from ..meta import Variable
+    from .meta import Variable
 
-__all__ = ["Stat", "name_stats"]
+__all__ = ["Stat", "is_transformed", "name_stats"]
 
 _OF_SAMPLER = re.compile(r"sampler_(\d+)__(.+)", re.DOTALL)
 
@@ -69,3 +69,8 @@ def name_stats(stats: Mapping[str, Variable]) -> dict[str, Stat]:
         else:
             shown |= {full: Stat((full,), of_sampler=True) for full in names}
     return {name: stat for name, stat in shown.items() if not is_mark(name)}
+
+
+def is_transformed(name: str) -> bool:
+    """Say whether PyMC gives this name to a variable in the space in which it samples."""
+    return name.endswith("__") and name.count("_") >= 3

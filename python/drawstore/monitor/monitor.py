@@ -1,0 +1,315 @@
+"""Watching a run: `drawstore.Monitor`."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..running import RunningTime
+from .agreement import RunningRhat
+from .finding import Found, find
+from .following import Array, Followed
+from .rules import LongEnough, Rule
+from .status import Numbers, Progress, Status
+
+if TYPE_CHECKING:
+    from .diagnostics import Diagnostics
+
+__all__ = ["Monitor"]
+
+_SPAN = 0.5  # seconds in which steps are counted, at least
+
+
+class Monitor:
+    """Follows a run as it grows, and says whether it has converged.
+
+    What is asked again costs the draws that came since, wherever the run is kept and whoever writes
+    it. Warm-up is left out where the sampler marks it, as in `Run.to_datatree`. A run that was
+    reset is followed anew, unless it was given as a Run, which is a handle on what it was.
+
+    The walkers of an ensemble are not independent, so an ensemble has autocorrelation times, and no
+    R-hat. Chains are taken to be independent; their autocorrelation functions are averaged as those
+    of walkers are. Several runs are compared as chains are, each ensemble as a whole.
+
+    Parameters
+    ----------
+    watched : Run, Backend, path-like, emcee.EnsembleSampler, emcee.backends.Backend, or a list
+        A run; a backend, or a path or URL as for `drawstore.open`, in which there is one run, or
+        `rid`; a sampler of emcee, or a backend of it, emcee's own or one of `drawstore.emcee`. A
+        list of these are independent runs with the same parameters.
+    rule : callable
+        ``rule(status, previous)`` says from the `Status` at one check and that at the one before,
+        None at first, whether the run has converged; by default `LongEnough`.
+    every : int
+        Steps from one check to the next. The rule is asked at each multiple of it, as in emcee's
+        tutorial, that every chain has come to; where several went by unseen, at the last one. So it
+        is the draws that decide, and not when they are looked at.
+    names : sequence of str, optional
+        The variables to follow; by default all that are numeric and of a fixed shape, but those
+        that PyMC transformed. For emcee's backends and files, which have no names for parameters, a
+        name for each.
+    discard : int
+        Draws to leave out at the start of each chain, beside warm-up.
+    rid : str, optional
+        Which run of a backend.
+
+    Raises
+    ------
+    TypeError, ValueError, KeyError, FileNotFoundError
+        Where there is no such run, or no such variable.
+
+    Examples
+    --------
+    The loop of emcee's tutorial on monitoring, which stops when the run has converged:
+
+    >>> import emcee, numpy as np, drawstore, drawstore.emcee
+    >>> def log_prob(x):
+    ...     return -0.5 * np.sum(x**2)
+    >>> sampler = emcee.EnsembleSampler(32, 2, log_prob, backend=drawstore.emcee.Backend())
+    >>> monitor = drawstore.Monitor(sampler)
+    >>> for sample in sampler.sample(np.random.randn(32, 2), iterations=20_000):
+    ...     if monitor.converged():
+    ...         break
+    >>> sampler.iteration < 20_000
+    True
+    """
+
+    _last_row: Array | None  # of the draws that were compared
+    _tau: tuple[int, Numbers]  # of how many draws, and what it is
+
+    def __init__(
+        self,
+        watched: Any,
+        *,
+        rule: Rule | None = None,
+        every: int = 100,
+        names: Sequence[str] | None = None,
+        discard: int = 0,
+        rid: str | None = None,
+    ) -> None:
+        if every < 1:
+            raise ValueError(f"every={every}: expected a number of steps, at least 1")
+        if discard < 0:
+            raise ValueError(f"discard={discard}: expected a number of draws, 0 or more")
+        self.rule: Rule = LongEnough() if rule is None else rule
+        self.every = every
+        self._find: Callable[[], Found] = partial(find, watched, rid, names, discard)
+        self._begin()
+
+    def update(self) -> Status:
+        """Take in the draws that came since, and say how far the run is.
+
+        Returns
+        -------
+        Status
+
+        Raises
+        ------
+        KeyError
+            Where the run is not there any more.
+        OSError, RuntimeError
+            Where it cannot be read.
+        """
+        self._look()
+        n_common = _n_common(self._chains)
+        if len(self._begun) == len(self._chains):
+            self._check(n_common)
+        status = self._status(self._chains, n_common)
+        n_needed, expected = self._forecast(status)
+        return replace(status, converged=self._verdict, n_needed=n_needed, expected=expected)
+
+    def converged(self) -> bool:
+        """Say whether the run has converged; cheap enough to be asked at every step.
+
+        The draws are looked at when the next check is due, as `update` does.
+
+        Returns
+        -------
+        bool
+            What the rule said at the last check.
+        """
+        both = zip(self._found.followed, self._chains, strict=True)
+        n_steps = min((f.count() - progress.n_left_out for f, progress in both), default=0)
+        if n_steps >= self._checked_at + self.every:
+            self.update()
+        return self._verdict
+
+    def diagnostics(self) -> Diagnostics:
+        """Give the diagnostics of independent chains that take all draws; reads them.
+
+        Needs ArviZ, or arviz-stats.
+
+        Returns
+        -------
+        Diagnostics
+            Rank-normalised split R-hat, and effective sample sizes.
+
+        Raises
+        ------
+        ImportError
+            Where there is neither.
+        ValueError
+            For one ensemble alone: its walkers are not independent. For fewer than four draws.
+        """
+        from .diagnostics import diagnose
+
+        self._look()
+        n_common = _n_common(self._chains)
+        if n_common < 4:
+            raise ValueError(f"there are {n_common} draws of each chain yet; 4 are needed at least")
+        return diagnose(self._begun, n_common)
+
+    # How it is done.
+
+    def _begin(self) -> None:
+        """Follow what there is by now, from its beginning."""
+        self._found = self._find()
+        self._chains = tuple(followed.update() for followed in self._found.followed)
+        self._clock = _Clock(_n_all(self._chains))
+        self._compare([])
+
+    def _compare(self, begun: list[Followed]) -> None:
+        """Compare chains, from their beginning."""
+        self._begun = begun
+        self._time = RunningTime(self._read)
+        self._rhat: RunningRhat | None = None
+        if len(begun) > 1:
+            self._rhat = RunningRhat([f.n_walkers for f in begun], len(begun[0].names))
+        self._last_row = None
+        self._n_compared = 0
+        self._tau = 0, np.empty(0)
+        self._checked: Status | None = None  # at the last check
+        self._checked_at = 0
+        self._verdict = False
+
+    def _is_another(self) -> bool:
+        """Say whether the draws are others than those that were followed, as after a reset."""
+        before = [progress.n_steps + progress.n_left_out for progress in self._chains]
+        counts = [followed.count() for followed in self._found.followed]
+        if any(n < n_before for n, n_before in zip(counts, before, strict=True)):
+            return True
+        if counts == before or self._last_row is None:
+            return False
+        row = self._read_joint(self._n_compared - 1, self._n_compared)
+        return not np.array_equal(row, self._last_row, equal_nan=True)
+
+    def _look(self) -> None:
+        """See which draws there are by now."""
+        if self._found.is_outdated() or self._is_another():
+            self._begin()
+        else:
+            self._chains = tuple(followed.update() for followed in self._found.followed)
+        self._clock.tick(_n_all(self._chains))
+        both = zip(self._found.followed, self._chains, strict=True)
+        begun = [followed for followed, progress in both if progress.n_steps]
+        if begun != self._begun:
+            self._compare(begun)
+
+    def _read_joint(self, start: int, stop: int) -> Array:
+        parts = [followed.read(start, stop) for followed in self._begun]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
+
+    def _read(self, start: int, stop: int) -> Array:
+        """Read draws of all that is compared; R-hat takes those in that it has not seen."""
+        draws = self._read_joint(start, stop)
+        if stop > self._n_compared:
+            self._n_compared = stop
+            self._last_row = np.array(draws[-1:])
+        if self._rhat is not None and start <= self._rhat.n_steps < stop:
+            self._rhat.add(draws[self._rhat.n_steps - start :])
+        return draws
+
+    def _check(self, n_common: int) -> None:
+        """Ask the rule, where that is due."""
+        due = n_common // self.every * self.every
+        if due <= self._checked_at:
+            return
+        before = self._checked
+        if due - self.every > self._checked_at:
+            before = self._status_at(due - self.every)
+        self._checked = self._status_at(due)
+        self._checked_at = due
+        self._verdict = bool(self.rule(self._checked, before))
+
+    def _status_at(self, n: int) -> Status:
+        """Give the status when no chain had more than n draws; n never falls."""
+        chains = [replace(chain, n_steps=min(chain.n_steps, n)) for chain in self._chains]
+        return self._status(tuple(chains), n)
+
+    def _status(self, chains: tuple[Progress, ...], n_common: int) -> Status:
+        names = self._found.followed[0].names if self._found.followed else ()
+        if n_common == 0:
+            self._tau = 0, np.full(len(names), np.nan)
+        elif n_common != self._tau[0]:
+            self._tau = n_common, self._time.tau(n_common)
+        tau, rhat = self._tau[1], None
+        if self._rhat is not None:
+            if self._rhat.n_steps < n_common:
+                self._read(self._rhat.n_steps, n_common)
+            rhat = self._rhat.rhat()
+        n_draws = sum(chain.n_steps * chain.n_walkers for chain in chains)
+        rates = self._clock.rate, self._clock.mean_rate
+        return Status(datetime.now(UTC), chains, names, tau, n_draws / tau, rhat, *rates)
+
+    def _forecast(self, status: Status) -> tuple[int | None, datetime | None]:
+        """Estimate at how many steps, and when, the run will be long enough for the rule."""
+        steps_needed = getattr(self.rule, "steps_needed", None)
+        needed = math.nan if steps_needed is None else float(steps_needed(status))
+        if not math.isfinite(needed):
+            return None, None
+        n_needed = (math.floor(needed / self.every) + 1) * self.every  # where the rule is asked
+        missing = sum(max(0, n_needed - chain.n_steps) for chain in status.chains)
+        if self._verdict or missing == 0 or not status.mean_rate:
+            return n_needed, None
+        try:
+            return n_needed, status.time + timedelta(seconds=missing / status.mean_rate)
+        except OverflowError:
+            return n_needed, None
+
+
+class _Clock:
+    """Measures steps a second.
+
+    Parameters
+    ----------
+    n_steps : int
+        That there are at first.
+    """
+
+    def __init__(self, n_steps: int) -> None:
+        self._first = (time.monotonic(), n_steps)
+        self._before = self._last = self._first
+        self.rate: float | None = None
+        self.mean_rate: float | None = None
+
+    def tick(self, n_steps: int) -> None:
+        """Measure from the update before, or the one before that where it is too near."""
+        now = (time.monotonic(), n_steps)
+        if now[0] - self._last[0] >= _SPAN:
+            self._before = self._last
+        self.rate, self.mean_rate = _rate(self._before, now), _rate(self._first, now)
+        if now[0] - self._last[0] >= _SPAN:
+            self._last = now
+
+
+def _rate(before: tuple[float, int], now: tuple[float, int]) -> float | None:
+    seconds, n_steps = now[0] - before[0], now[1] - before[1]
+    # That none has come in a moment says nothing.
+    return n_steps / seconds if seconds >= _SPAN or (seconds > 0 and n_steps) else None
+
+
+def _n_common(chains: Sequence[Progress]) -> int:
+    """Give the steps of the shortest chain that has begun."""
+    return min((chain.n_steps for chain in chains if chain.n_steps), default=0)
+
+
+def _n_all(chains: Sequence[Progress]) -> int:
+    """Count the draws of all chains, warm-up among them; steps of an ensemble."""
+    return sum(chain.n_steps + chain.n_left_out for chain in chains)
