@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path
 
 REPO = Path(__file__).parent.parent
-ALLOWED = {".binpb", ".py", ".pyi", ".so", ".csv", ".typed"}
+ALLOWED = {".binpb", ".json", ".py", ".pyi", ".so", ".csv", ".typed"}
 
 names = set(zipfile.ZipFile(sys.argv[1]).namelist())
 package = {name for name in names if ".dist-info/" not in name}
