@@ -24,13 +24,24 @@ except ImportError as error:
 from .datasets import SAMPLED, Convention, as_group, datasets
 from .labels import Labeller
 
-__all__ = ["add_groups", "to_datatree", "to_inferencedata"]
+__all__ = ["add_groups", "groups_of", "to_datatree", "to_inferencedata"]
 
 
 def to_datatree(
     run: Run, *, equalize: bool = True, lazy: bool | None = None, include_transformed: bool = False
 ) -> xr.DataTree:
     """Give a run as a tree; see `Run.to_datatree`."""
+    groups, attrs, problems = groups_of(
+        run, equalize=equalize, lazy=lazy, include_transformed=include_transformed
+    )
+    _warn(run, problems)
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **groups})
+
+
+def groups_of(
+    run: Run, *, equalize: bool, lazy: bool | None, include_transformed: bool = False
+) -> tuple[dict[str, xr.Dataset], dict[str, Any], list[str]]:
+    """Give the groups of a run's tree, its attributes, and what could not be shown as it is."""
     groups, attrs, problems = datasets(
         by_walkers(run),
         Convention(_creation(), datatree=True),
@@ -45,8 +56,7 @@ def to_datatree(
             groups[name] = group.drop_vars(slashed)
             names = ", ".join(map(str, slashed))
             problems.append(f"left out of {name}, because of the slash in their names: {names}")
-    _warn(run, problems)
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **groups})
+    return groups, attrs, problems
 
 
 def to_inferencedata(

@@ -105,6 +105,7 @@ class EmceeRun(Run):
         self._meta = meta
         self._n_walkers = n_walkers
         self._kept: dict[str, tuple[range, NDArray[Any]]] = {}
+        self._held: tuple[h5py.Group, Tail | None] | None = None
 
     @property
     def meta(self) -> RunMeta:
@@ -131,11 +132,22 @@ class EmceeRun(Run):
     @contextmanager
     def group(self) -> Iterator[tuple[h5py.Group, Tail | None]]:
         """Open the group, and find the steps that follow."""
+        if self._held is not None:
+            yield self._held
+            return
         with self._backend.groups() as groups:
             if self.rid not in groups:
                 raise no_such_run(self.rid, self._backend.filename, list(groups))
             group = groups[self.rid]
             yield group, self._backend.tails().of(group, _stored(group))
+
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        with self.group() as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
 
     def read(self, group: h5py.Group, tail: Tail | None, key: str, rows: range) -> NDArray[Any]:
         """Read steps of all walkers; they are kept for the next that asks for the same ones."""
@@ -161,7 +173,7 @@ class EmceeRun(Run):
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_kept": {}}
+        return {**vars(self), "_kept": {}, "_held": None}
 
 
 class EmceeChain(Chain):

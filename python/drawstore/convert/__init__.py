@@ -30,6 +30,8 @@ logger = logging.getLogger("drawstore")
 Where = str | os.PathLike[str]
 _WRITERS = {
     "emcee": ".emcee_file",
+    "netcdf": ".netcdf",
+    "zarr": ".zarr",
 }
 
 
