@@ -32,6 +32,8 @@ _WRITERS = {
     "emcee": ".emcee_file",
     "netcdf": ".netcdf",
     "zarr": ".zarr",
+    "parquet": ".frames",
+    "arrow": ".frames",
 }
 
 
@@ -173,7 +175,8 @@ class _Conversion:
         planned = []
         for run in self.runs:
             with _warned() as of_run:
-                chains = [len(chain) for chain in run.get_chains()]
+                with run.held_open():
+                    chains = [len(chain) for chain in run.get_chains()]
                 if self.format in _WRITERS:
                     writer = self._writer(run)
                     self.writers.append(writer)

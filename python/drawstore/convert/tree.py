@@ -108,6 +108,10 @@ class TreeWriter(Writer):
 
     def __init__(self, run: Run) -> None:
         super().__init__(run)
+        with run.held_open():
+            self._describe(run)
+
+    def _describe(self, run: Run) -> None:
         walkers = by_walkers(run)
         groups, attrs, problems = groups_of(run, equalize=False, lazy=True)
         self.losses += problems
@@ -128,7 +132,8 @@ class TreeWriter(Writer):
 
     def write(self, path: str, rows: Rows) -> None:
         """Write all of it to a path where nothing is, and tell of each block."""
-        template = {group.name: group.part(slice(0, 1)) for group in self.sampled}
+        with self.run.held_open():
+            template = {group.name: group.part(slice(0, 1)) for group in self.sampled}
         self.create(path, template)
         for group in self.sampled:
             if group.n_draws == 0:
@@ -281,10 +286,12 @@ def _follows(warmup: Part, posterior: Part) -> bool:
 
 
 def _may_miss(run: Run, name: str) -> bool:
+    chains = run.get_chains()
+    longest = max(map(len, chains), default=0)
     return any(
         isinstance(chain.get_stats(name, slice(rows.start, rows.stop)), np.ma.MaskedArray)
-        for chain in run.get_chains()
-        for rows in blocks(len(chain), 1 << 16)
+        for rows in blocks(longest, 1 << 16)
+        for chain in chains  # walkers share what is read of one block
     )
 
 
