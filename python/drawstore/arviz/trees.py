@@ -98,8 +98,8 @@ class Column:
         if len(pieces) == 1:
             return pieces[0]
         if not any(isinstance(piece, np.ma.MaskedArray) for piece in pieces):
-            return np.concatenate(pieces)
-        values = np.concatenate([np.ma.getdata(piece) for piece in pieces])
+            return np.concatenate(pieces, dtype=self.dtype)
+        values = np.concatenate([np.ma.getdata(piece) for piece in pieces], dtype=self.dtype)
         mask = np.concatenate([np.ma.getmaskarray(piece) for piece in pieces])
         return np.ma.MaskedArray(values, mask)
 

@@ -22,7 +22,7 @@ from ..warmup import Part, is_mark, split
 from .blocks import Rows, block_rows, blocks
 from .writing import Writer
 
-__all__ = ["Sampled", "TreeWriter", "encoded"]
+__all__ = ["Sampled", "TreeWriter", "encoded", "time_encoding"]
 
 _CHUNK_BYTES = 2**20
 _UNITS = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
@@ -94,16 +94,10 @@ class TreeWriter(Writer):
         The other groups.
     attrs : dict of str to object
         Of the tree.
-    chunks_key : str
-        How xarray calls chunks in an encoding.
-    chunked_bytes : bool
-        Whether bytes of a fixed length are chunked as other values.
     least_float : int
         Bytes of the shortest float that the format has.
     """
 
-    chunks_key: ClassVar[str]
-    chunked_bytes: ClassVar[bool]
     least_float: ClassVar[int]
 
     def __init__(self, run: Run) -> None:
@@ -156,23 +150,6 @@ class TreeWriter(Writer):
     def finish(self, path: str) -> None:
         """Do what is to be done when all draws are there."""
 
-    def encoding(self, template: dict[str, xr.Dataset]) -> dict[str, dict[str, Any]]:
-        """Say how xarray is to write each variable of each group."""
-        groups: dict[str, dict[str, Any]] = {}
-        for group_name, dataset in {**template, **self.others}.items():
-            groups[f"/{group_name}"] = {
-                str(item): _as_integers(variable.dtype)
-                for item, variable in dataset.variables.items()
-                if variable.dtype.kind in "mM"
-            }
-        for group in self.sampled:
-            of_group = groups[f"/{group.name}"]
-            for name, variable in group.dataset.variables.items():
-                if "draw" in variable.dims and (self.chunked_bytes or variable.dtype.kind != "S"):
-                    how = of_group.setdefault(str(name), {})
-                    how[self.chunks_key] = group.chunks(str(name))
-        return groups
-
     def tree(self, template: dict[str, xr.Dataset]) -> xr.DataTree:
         """Give the tree with these groups of draws."""
         root = xr.Dataset(attrs=self.attrs)
@@ -188,7 +165,7 @@ class TreeWriter(Writer):
         if uneven:
             self.losses.append(
                 "chains differ in length: the shorter ones are filled up with missing values, for "
-                "which integers and booleans become floats"
+                "which integers (beyond 2**53 rounded) and booleans become floats"
             )
         if any(
             len(part.stretches) > 1 or _follows(part, other)
@@ -245,6 +222,18 @@ def encoded(variable: xr.Variable) -> NDArray[Any]:
         variable = xr.conventions.encode_cf_variable(variable)
     values: NDArray[Any] = variable.values
     return values
+
+
+def time_encoding(groups: dict[str, xr.Dataset]) -> dict[str, dict[str, Any]]:
+    """Say how xarray is to write the times of some groups, by their paths."""
+    return {
+        f"/{name}": {
+            str(item): _as_integers(variable.dtype)
+            for item, variable in dataset.variables.items()
+            if variable.dtype.kind in "mM"
+        }
+        for name, dataset in groups.items()
+    }
 
 
 def _as_integers(dtype: np.dtype[Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 import xarray as xr
 
 from ..opening import OF_ZARR
-from .tree import Sampled, TreeWriter, encoded
+from .tree import Sampled, TreeWriter, encoded, time_encoding
 
 try:
     import zarr
@@ -26,8 +26,6 @@ class _ZarrWriter(TreeWriter):
     In version 2 of the format, which all versions of zarr read, and which specifies text.
     """
 
-    chunks_key = "chunks"
-    chunked_bytes = True
     least_float = 2
 
     def check_replaced(self, path: str) -> None:
@@ -36,9 +34,13 @@ class _ZarrWriter(TreeWriter):
             raise FileExistsError(f"{path!r} is no Zarr directory, and is not replaced by one")
 
     def create(self, path: str, template: dict[str, xr.Dataset]) -> None:
-        self.tree(template).to_zarr(
-            path, zarr_format=2, consolidated=False, encoding=self.encoding(template)
-        )
+        encoding = time_encoding(template | self.others)
+        for group in self.sampled:
+            for name, variable in group.dataset.variables.items():
+                if "draw" in variable.dims:
+                    how = encoding[f"/{group.name}"].setdefault(str(name), {})
+                    how["chunks"] = group.chunks(str(name))
+        self.tree(template).to_zarr(path, zarr_format=2, consolidated=False, encoding=encoding)
         root: Any = zarr.open_group(path, mode="r+")
         for group in self.sampled:
             for name, variable in group.dataset.variables.items():
