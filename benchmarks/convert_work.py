@@ -8,21 +8,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from child import resident, status
+from child import status
 from drawstore.convert import convert
 
 WALKERS, NDIM = 64, 20
 _BLOCK = 8192
 
 
-def make_emcee_file(path: str, n_bytes: float) -> int:
-    """Make a file of about so many bytes, with the datasets and the chunks of emcee 3.1.
-
-    Returns
-    -------
-    int
-        Steps in it.
-    """
+def make_emcee_file(path: str, n_bytes: float) -> None:
+    """Make a file of about so many bytes, with the datasets and the chunks of emcee 3.1."""
     n = round(n_bytes / (8 * WALKERS * (NDIM + 1)))
     rng = np.random.default_rng(1)
     with h5py.File(path, "w") as file:
@@ -39,14 +33,11 @@ def make_emcee_file(path: str, n_bytes: float) -> int:
             for start in range(0, n, _BLOCK):
                 stop = min(n, start + _BLOCK)
                 rows[start:stop] = block[: stop - start] + start
-    return n
 
 
 def converted(source: str, target: str) -> list[float]:
-    """Convert, and give the seconds and the most bytes that this process had over all its life."""
-    Path("/proc/self/clear_refs").write_text("5")
+    """Convert; gives the seconds, and the most bytes of memory that the process had meanwhile."""
+    Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from now on
     start = time.perf_counter()
     convert(source, target)
-    seconds = time.perf_counter() - start
-    assert resident() > 0
-    return [seconds, float(status("VmHWM"))]
+    return [time.perf_counter() - start, float(status("VmHWM"))]
