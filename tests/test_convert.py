@@ -230,6 +230,17 @@ def test_a_tree_that_was_changed_since_is_read_as_it_is(target):
     assert info.chains == {0: 5, 3: 5}
 
 
+def test_a_description_that_makes_no_sense_is_not_heeded():
+    make_small()
+    convert("source", "run.nc")
+    for text in ("", "[]", "{}", '{"version": 1, "meta": "////", "chains": []}'):
+        tree = tree_of("run.nc")
+        tree.attrs["drawstore"] = text
+        tree.to_netcdf("other.nc", engine="h5netcdf")
+        with drawstore.open("other.nc") as backend:
+            assert backend.get_runs()[0].chains == {0: 23, 3: 23}
+
+
 def foreign(kind):
     """Write a file by ArviZ itself, and give its groups."""
     rng = np.random.default_rng(1)

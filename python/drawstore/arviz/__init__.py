@@ -21,7 +21,7 @@ except ImportError as error:
         "drawstore needs xarray to show runs: pip install 'drawstore[arviz]'"
     ) from error
 
-from .datasets import SAMPLED, Convention, as_group, datasets
+from .datasets import SAMPLED, Convention, Parts, as_group, datasets
 from .labels import Labeller
 
 __all__ = ["add_groups", "groups_of", "to_datatree", "to_inferencedata"]
@@ -31,7 +31,7 @@ def to_datatree(
     run: Run, *, equalize: bool = True, lazy: bool | None = None, include_transformed: bool = False
 ) -> xr.DataTree:
     """Give a run as a tree; see `Run.to_datatree`."""
-    groups, attrs, problems = groups_of(
+    groups, attrs, problems, _ = groups_of(
         run, equalize=equalize, lazy=lazy, include_transformed=include_transformed
     )
     _warn(run, problems)
@@ -40,9 +40,9 @@ def to_datatree(
 
 def groups_of(
     run: Run, *, equalize: bool, lazy: bool | None, include_transformed: bool = False
-) -> tuple[dict[str, xr.Dataset], dict[str, Any], list[str]]:
-    """Give the groups of a run's tree, its attributes, and what could not be shown as it is."""
-    groups, attrs, problems = datasets(
+) -> tuple[dict[str, xr.Dataset], dict[str, Any], list[str], Parts]:
+    """Give the groups of a run's tree, and what is told beside them; see `datasets`."""
+    groups, attrs, problems, parts = datasets(
         by_walkers(run),
         Convention(_creation(), datatree=True),
         equalize=equalize,
@@ -56,7 +56,7 @@ def groups_of(
             groups[name] = group.drop_vars(slashed)
             names = ", ".join(map(str, slashed))
             problems.append(f"left out of {name}, because of the slash in their names: {names}")
-    return groups, attrs, problems
+    return groups, attrs, problems, parts
 
 
 def to_inferencedata(
@@ -73,7 +73,7 @@ def to_inferencedata(
         )
     import arviz
 
-    groups, attrs, problems = datasets(
+    groups, attrs, problems, _ = datasets(
         by_walkers(run),
         Convention({"arviz_version": installed}, datatree=False),
         equalize=equalize,

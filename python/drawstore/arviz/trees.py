@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from ..dtypes import dtype_text, parse_dtype
@@ -21,8 +22,9 @@ from ..meta import DataVariable, RunMeta, Variable, make_meta, pack_array
 from ..warmup import is_mark
 from .datasets import SAMPLED
 from .samplers import Stat, name_stats
+from .tree_columns import SAMPLE_DIMS, ChainShape, Column
 
-__all__ = ["DESCRIPTION", "ChainShape", "Column", "TreeShape", "shape_of"]
+__all__ = ["DESCRIPTION", "TreeShape", "shape_of"]
 
 DESCRIPTION = "drawstore"
 """Attribute of the tree of a file: what drawstore needs to give back the run as it was."""
@@ -30,110 +32,9 @@ DESCRIPTION = "drawstore"
 Array = NDArray[Any]
 
 _MARK = "tune"
-_SAMPLE_DIMS = ("chain", "draw")
 _DATA = ("observed_data", "constant_data")
 _OF_TREE = ("created_at", "sample_dims", "arviz_version", "modeling_interface")
 _OF_LIBRARY = "creation_library"
-
-
-@dataclass(frozen=True)
-class ChainShape:
-    """A chain of a tree.
-
-    Attributes
-    ----------
-    number : int
-    warmup, draws : int
-        How many of each it has; the groups may have more, to fill up.
-    """
-
-    number: int
-    warmup: int
-    draws: int
-
-
-@dataclass(frozen=True)
-class Column:
-    """A variable or a stat of a run in a tree.
-
-    Attributes
-    ----------
-    dtype : dtype
-        Of its values; object where they are text.
-    shape : tuple of int
-        Of one value.
-    warmup, draws : xarray.Variable or None
-        Where it lies: None where a group has none of it.
-    axis : int, optional
-        Which of the values along the last axis, where several stats lie together.
-    mark : bool
-        Whether it marks warm-up, and lies nowhere.
-    is_stat : bool
-        Whether values may be missing.
-    """
-
-    dtype: np.dtype[Any]
-    shape: tuple[int, ...]
-    warmup: xr.Variable | None
-    draws: xr.Variable | None
-    axis: int | None = None
-    mark: bool = False
-    is_stat: bool = False
-
-    def read(self, chain: int, n_warmup: int, rows: range) -> Array:
-        """Read rows of a chain, whose first ones are warm-up; the step is positive."""
-        n_first = len(range(rows.start, min(rows.stop, n_warmup), rows.step))
-        first, second = rows[:n_first], rows[n_first:]
-        behind = range(second.start - n_warmup, second.stop - n_warmup, second.step)
-        pieces = [
-            self._piece(variable, chain, part, is_warmup)
-            for variable, part, is_warmup in (
-                (self.warmup, first, True),
-                (self.draws, behind, False),
-            )
-            if len(part)
-        ]
-        if not pieces:
-            return np.empty((0, *self.shape), self.dtype)
-        if len(pieces) == 1:
-            return pieces[0]
-        if not any(isinstance(piece, np.ma.MaskedArray) for piece in pieces):
-            return np.concatenate(pieces, dtype=self.dtype)
-        values = np.concatenate([np.ma.getdata(piece) for piece in pieces], dtype=self.dtype)
-        mask = np.concatenate([np.ma.getmaskarray(piece) for piece in pieces])
-        return np.ma.MaskedArray(values, mask)
-
-    def _piece(
-        self, variable: xr.Variable | None, chain: int, rows: range, is_warmup: bool
-    ) -> Array:
-        shape = (len(rows), *self.shape)
-        if self.mark:
-            return np.full(shape, is_warmup, self.dtype)
-        if variable is None:
-            return np.ma.MaskedArray(_nothing(shape, self.dtype), mask=True)
-        key: dict[str, Any] = {
-            "chain": chain,
-            "draw": slice(rows.start, rows.stop, rows.step),
-        }
-        part = variable.isel({dim: key[dim] for dim in _SAMPLE_DIMS if dim in variable.dims})
-        values: Array = part.transpose("draw", ...).values
-        if self.axis is not None:
-            values = values[..., self.axis]
-        return self._typed(values)
-
-    def _typed(self, values: Array) -> Array:
-        if values.dtype == self.dtype:
-            # What xarray holds together already is not ours to change.
-            return values if values.flags.writeable else values.view()
-        if values.dtype.kind == "f" and self.dtype.kind in "biu":
-            missing = np.isnan(values)
-            typed = np.where(missing, 0, values).astype(self.dtype)
-            rows = missing.reshape(len(values), -1).any(axis=1)
-            if not (self.is_stat and rows.any()):
-                return typed
-            mask = np.broadcast_to(rows.reshape(-1, *[1] * (values.ndim - 1)), values.shape)
-            return np.ma.MaskedArray(typed, mask)
-        return values.astype(self.dtype)
 
 
 @dataclass
@@ -185,7 +86,7 @@ def shape_of(groups: Mapping[str, xr.Dataset], name: str) -> TreeShape:
     shape = None
     text = groups[""].attrs.get(DESCRIPTION) if "" in groups else None
     if isinstance(text, str):
-        with contextlib.suppress(KeyError, LookupError, TypeError, ValueError):
+        with contextlib.suppress(DecodeError, LookupError, TypeError, ValueError):
             shape = _as_described(groups, json.loads(text))
     if shape is None:
         shape = _as_found(groups, name)
@@ -290,10 +191,10 @@ def _column(
 def _fits(column: Column) -> bool:
     for variable in (column.warmup, column.draws):
         if variable is not None:
-            inner = tuple(n for dim, n in variable.sizes.items() if dim not in _SAMPLE_DIMS)
+            inner = tuple(n for dim, n in variable.sizes.items() if dim not in SAMPLE_DIMS)
             if column.axis is not None:
                 inner = inner[:-1]
-            if inner != column.shape or not set(_SAMPLE_DIMS) <= set(variable.dims):
+            if inner != column.shape or not set(SAMPLE_DIMS) <= set(variable.dims):
                 return False
     return True
 
@@ -344,7 +245,7 @@ def _as_found(groups: Mapping[str, xr.Dataset], name: str) -> TreeShape:
     coords: dict[str, Array] = {}
     for dataset in groups.values():
         for label, coord in dataset.coords.items():
-            if coord.dims == (label,) and label not in _SAMPLE_DIMS and _is_told(coord.values):
+            if coord.dims == (label,) and label not in SAMPLE_DIMS and _is_told(coord.values):
                 coords.setdefault(str(label), coord.values)
     meta = make_meta(
         {n: _spec(c, n) for n, c in draws.items()},
@@ -377,12 +278,12 @@ def _agree(sampled: Mapping[str, xr.Dataset | None]) -> bool:
     return all(
         name in warmup.data_vars and _inner(warmup.variables[name]) == _inner(variable)
         for name, variable in posterior.data_vars.items()
-        if set(_SAMPLE_DIMS) <= set(variable.dims)
+        if set(SAMPLE_DIMS) <= set(variable.dims)
     )
 
 
 def _inner(variable: Any) -> tuple[int, ...]:
-    return tuple(n for dim, n in variable.sizes.items() if dim not in _SAMPLE_DIMS)
+    return tuple(n for dim, n in variable.sizes.items() if dim not in SAMPLE_DIMS)
 
 
 def _columns(
@@ -394,7 +295,7 @@ def _columns(
         for item in () if dataset is None else dataset.data_vars:
             assert dataset is not None
             variable = dataset.variables[item]
-            if not set(_SAMPLE_DIMS) <= set(variable.dims):
+            if not set(SAMPLE_DIMS) <= set(variable.dims):
                 problems.append(f"{item!r} in {name} has no dimensions chain and draw: left out")
             elif variable.dtype.hasobject and variable.dtype.kind != "O":
                 problems.append(f"{item!r} in {name} holds Python objects: left out")
@@ -422,7 +323,7 @@ def _columns(
 def _spec(column: Column, name: str) -> tuple[Any, tuple[int, ...], tuple[str, ...]]:
     variable = column.draws if column.draws is not None else column.warmup
     dims = () if variable is None else variable.dims
-    named = tuple(str(dim) for dim in dims if dim not in _SAMPLE_DIMS)
+    named = tuple(str(dim) for dim in dims if dim not in SAMPLE_DIMS)
     return (str if column.dtype == object else dtype_text(column.dtype), column.shape, named)
 
 
@@ -460,12 +361,3 @@ def _data(dataset: xr.Dataset | None) -> dict[str, tuple[Array, tuple[str, ...]]
 def _is_told(values: Array) -> bool:
     """Whether a coordinate is more than the numbers from 0 on."""
     return values.dtype != np.int64 or not np.array_equal(values, np.arange(values.size))
-
-
-def _nothing(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-    """Give what is under a mask."""
-    if dtype.kind == "O":
-        return np.full(shape, "", dtype)
-    if dtype.kind in "fc":
-        return np.full(shape, np.nan, dtype)
-    return np.zeros(shape, dtype)

@@ -18,7 +18,8 @@ try:
     import xarray as xr
 
     from drawstore.arviz.datasets import as_group
-    from drawstore.arviz.trees import Column, TreeShape, shape_of
+    from drawstore.arviz.tree_columns import Column
+    from drawstore.arviz.trees import TreeShape, shape_of
 except ImportError as error:
     raise ImportError(
         "drawstore needs xarray to read files of ArviZ: pip install 'drawstore[convert]'"

@@ -91,7 +91,7 @@ def convert(
         `drawstore.HDF5Backend`: files for emcee are asked for by "emcee".
     force : bool
         Replace what is at the target: a file, a Zarr directory, or, in a store of drawstore, the
-        runs of the same ids.
+        runs of the same ids, which are deleted first.
     progress : callable, optional
         Is called after each block with the rows that are done and those there are, a row being a
         draw of one chain.

@@ -18,7 +18,7 @@ from ..arviz.trees import DESCRIPTION
 from ..ensemble import by_walkers, is_ensemble
 from ..groups import SAMPLING
 from ..interface import Run
-from ..warmup import Part, is_mark, split
+from ..warmup import Part, is_mark
 from .blocks import Rows, block_rows, blocks
 from .writing import Writer
 
@@ -107,7 +107,7 @@ class TreeWriter(Writer):
 
     def _describe(self, run: Run) -> None:
         walkers = by_walkers(run)
-        groups, attrs, problems = groups_of(run, equalize=False, lazy=True)
+        groups, attrs, problems, (posterior, warmup) = groups_of(run, equalize=False, lazy=True)
         self.losses += problems
         self.sampled: list[Sampled] = []
         self.others: dict[str, xr.Dataset] = {}
@@ -119,7 +119,6 @@ class TreeWriter(Writer):
             else:
                 self.others[name] = kept
         self.attrs = self._plain(attrs, "")
-        posterior, warmup = self._split(walkers)
         self._tell_of(run, walkers, posterior, warmup)
         self.attrs[DESCRIPTION] = _description(walkers, posterior, warmup)
         self.n_rows = sum(group.n_draws for group in self.sampled)
@@ -154,11 +153,6 @@ class TreeWriter(Writer):
         """Give the tree with these groups of draws."""
         root = xr.Dataset(attrs=self.attrs)
         return xr.DataTree.from_dict({"/": root, **template, **self.others})
-
-    def _split(self, walkers: Run) -> tuple[list[Part], list[Part]]:
-        marks = [name for name in walkers.sample_stats if is_mark(name)]
-        ensemble = walkers.attributes.get("inference_library") == "emcee"
-        return split(walkers.get_chains(), marks, ensemble=ensemble)
 
     def _tell_of(self, run: Run, walkers: Run, posterior: list[Part], warmup: list[Part]) -> None:
         uneven = any(len({len(part) for part in parts}) > 1 for parts in (posterior, warmup))
