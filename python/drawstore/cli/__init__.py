@@ -12,7 +12,7 @@ import click
 
 __all__ = ["main"]
 
-_COMMANDS = ("convert", "demo", "recover", "show")
+_COMMANDS = ("convert", "demo", "recover", "repack", "rescue", "show", "snapshot")
 _UNUSABLE = 2  # the exit code for arguments that make no sense
 
 
