@@ -47,7 +47,7 @@ def sample(
                 raise StoppedError
 
 
-def write(path, n=60, *, name="mcmc", compression="gzip", **options):
+def write(path, n=60, *, name="mcmc", compression=None, **options):
     """Make a file, or a group in one."""
     backend = emcee.backends.HDFBackend(str(path), name=name, compression=compression)
     backend.reset(*options.get("shape", SHAPE))

@@ -189,6 +189,8 @@ def _hdf5_file(path: str) -> str:
             f"{path!r} is not a file: only HDF5 files are repacked. The files of a FileBackend "
             "hold draws and nothing else, and a database merges its parts by itself"
         )
+    if os.path.isfile(path):
+        StillFile(os.path.realpath(path)).close()  # who has it open is waited for no longer
     open_store(path)
     return os.path.realpath(path)
 

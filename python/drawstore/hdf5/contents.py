@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .rows import compact_chunks
 
-__all__ = ["Filters", "check_contents", "copy_contents", "create_rows"]
+__all__ = ["Filters", "check_contents", "copy_contents", "create_rows", "write_values"]
 
 _BLOCK_BYTES = 8 * 2**20
 _SCALES = ("DIMENSION_LIST", "REFERENCE_LIST")  # references that HDF5 keeps by itself
@@ -115,7 +115,7 @@ class _Copier:
             if path != f"{target.name}/{name}":
                 target[name] = self._target[path]
             elif isinstance(found, h5py.Group):
-                made = h5g.create(target.id, name.encode(), gcpl=found.id.get_create_plist())
+                made = h5g.create(target.id, name.encode(), gcpl=_ordered_like(found))
                 self.group(found, h5py.Group(made))
             elif isinstance(found, h5py.Dataset):
                 self._dataset(found, target, name)
@@ -138,7 +138,7 @@ class _Copier:
             properties = source.id.get_create_plist()
             made = create_rows(parent, name, kind, shape, self._filters, properties)
             for start, stop in _blocks(source, rows):
-                _write(made, start, stop, _read(source, start, stop))
+                write_values(made, start, _read(source, start, stop))
             _copy_attributes(source, made)
         _check_attributes(source)
         if "DIMENSION_LIST" in source.attrs:
@@ -202,6 +202,18 @@ def _check_values(old: h5py.Dataset, new: h5py.Dataset, rows: int | None) -> Non
                 raise _unlike(old.name)
 
 
+def _ordered_like(group: h5py.Group) -> h5p.PropGCID:
+    """Have a group keep the order of what is in it where another does.
+
+    The other properties are none that can be kept: with those of one, HDF5 2.0 makes a group into
+    which it then copies nothing.
+    """
+    old, new = group.id.get_create_plist(), h5p.create(h5p.GROUP_CREATE)
+    new.set_link_creation_order(old.get_link_creation_order())
+    new.set_attr_creation_order(old.get_attr_creation_order())
+    return new
+
+
 def _address(found: Any) -> int:
     address: int = h5o.get_info(found.id).addr
     return address
@@ -227,9 +239,19 @@ def _read(dataset: h5py.Dataset, start: int, stop: int) -> NDArray[Any]:
     return values
 
 
-def _write(dataset: h5py.Dataset, start: int, stop: int, values: NDArray[Any]) -> None:
+def write_values(dataset: h5py.Dataset, start: int, values: NDArray[Any]) -> None:
+    """Write rows as bytes of the dataset's type, or as objects where they are of any length.
+
+    Parameters
+    ----------
+    dataset : h5py.Dataset
+    start : int
+        Where the first of them goes.
+    values : ndarray, shape (n, *dataset.shape[1:])
+        Of any dtype of the size of the dataset's type; nothing is converted.
+    """
     if values.dtype.hasobject:
-        dataset[start:stop] = values
+        dataset[start : start + len(values)] = values
     elif values.size:
         dataset.id.write(*_selected(dataset, start, values), values, dataset.id.get_type())
 

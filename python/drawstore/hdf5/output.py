@@ -37,8 +37,13 @@ def new_file(path: str, like: h5py.File | None = None) -> Iterator[h5py.File]:
     OSError
         Where there is no room, in the system's own words.
     """
-    properties = h5p.create(h5p.FILE_CREATE) if like is None else like.id.get_create_plist()
-    is_old = like is None or properties.get_version()[0] < 2
+    properties = h5p.create(h5p.FILE_CREATE)
+    is_old = True
+    if like is not None:
+        is_old = like.id.get_create_plist().get_version()[0] < 2
+        properties.set_userblock(like.userblock_size)
+        order = like["/"].id.get_create_plist().get_link_creation_order()
+        properties.set_link_creation_order(order)
     with open(path, "x+b", buffering=0) as opened:
         output = _Output(opened.fileno())
         access = h5p.create(h5p.FILE_ACCESS)
@@ -56,11 +61,13 @@ def new_file(path: str, like: h5py.File | None = None) -> Iterator[h5py.File]:
                 output.abort()
                 raise
         except Exception as error:
-            if output.error is not None:
-                raise output.error from error
+            hidden = output.take_error()
+            if hidden is not None:
+                raise hidden from error
             raise
-        if output.error is not None:
-            raise output.error
+        hidden = output.take_error()
+        if hidden is not None:
+            raise hidden
         if like is not None and like.userblock_size:
             write_pieces(opened.fileno(), [(0, _user_block(like))])
         datasync(opened.fileno())
@@ -82,17 +89,22 @@ class _Output(io.RawIOBase):
         self._position = 0
         self._size = 0
         self._ignores = False
-        self.error: BaseException | None = None  # of the first write that failed
+        self._error: BaseException | None = None
 
     def abort(self) -> None:
         self._ignores = True
+
+    def take_error(self) -> BaseException | None:
+        """Tell why the first write failed that did; forgotten then: see `CapturedFile`."""
+        error, self._error = self._error, None
+        return error
 
     def _try(self, write: Callable[[], object]) -> None:
         if not self._ignores:
             try:
                 write()
             except BaseException as error:
-                self.error = error
+                self._error = error
                 self._ignores = True
 
     def seekable(self) -> bool:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from drawstore.interface import Backend, Chain, Run
 
-__all__ = ["Damage", "Salvaged", "damaged_rows", "salvage"]
+__all__ = ["Damage", "Salvaged", "damaged_rows", "salvage", "stretches"]
 
 _PIECE = 4096  # rows that are read at once
 _DAMAGED = (OSError, RuntimeError, ValueError, KeyError)  # what reading damaged draws raises
@@ -134,7 +134,7 @@ def _salvage_chain(columns: _Columns, copy: Run | None, found: Salvaged) -> None
     found.draws[chain.rid, chain.chain_number] = int(intact.sum())
     if copy is not None:
         with copy.init_chain(chain.chain_number) as into:
-            for start, stop in _stretches(intact):
+            for start, stop in stretches(intact):
                 columns.copy(into, start, stop)
 
 
@@ -184,6 +184,7 @@ def damaged_rows(read: _Reader, n: int) -> Iterator[tuple[range, str]]:
             yield range(first, first + 1 + last), why
 
 
-def _stretches(intact: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def stretches(intact: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Find where rows that are marked begin and end, stretch by stretch."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], intact, [False]])))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)
