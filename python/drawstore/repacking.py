@@ -14,11 +14,11 @@ import h5py
 from .clickhouse.address import is_url
 from .convert.placing import must_be_free, placed
 from .hdf5.contents import check_contents, copy_contents
-from .hdf5.emcee_groups import is_emcee_group
+from .hdf5.emcee_groups import emcee_groups, is_emcee_group
 from .hdf5.journal import journal_path
 from .hdf5.output import new_file
 from .hdf5.redo import redo_path
-from .hdf5.runs import ROOT
+from .hdf5.runs import ROOT, runs_in
 from .hdf5.still import StillFile
 from .hdf5.store_file import store_file
 from .opening import open as open_store
@@ -26,7 +26,7 @@ from .opening import open as open_store
 if TYPE_CHECKING:
     from .hdf5.contents import Filters
 
-__all__ = ["Repacked", "RepackedRows", "kept_rows", "repack"]
+__all__ = ["Repacked", "RepackedRows", "kept_rows", "repack", "require_runs"]
 
 
 @dataclass(frozen=True)
@@ -162,6 +162,7 @@ def kept_rows(dataset: h5py.Dataset) -> int | None:
 
 def _rewrite(still: StillFile, path: str, filters: Filters) -> list[RepackedRows]:
     with still.reading() as source:
+        require_runs(source, still.path)
         with new_file(path, source) as target:
             copy_contents(source, target, kept_rows, filters)
         with open(path, "rb") as opened, h5py.File(opened, "r") as target:
@@ -189,10 +190,20 @@ def _hdf5_file(path: str) -> str:
             f"{path!r} is not a file: only HDF5 files are repacked. The files of a FileBackend "
             "hold draws and nothing else, and a database merges its parts by itself"
         )
-    if os.path.isfile(path):
-        StillFile(os.path.realpath(path)).close()  # who has it open is waited for no longer
-    open_store(path)
+    if not h5py.is_hdf5(path):
+        open_store(path)  # says what is there instead
     return os.path.realpath(path)
+
+
+def require_runs(file: h5py.File, path: str) -> None:
+    """Check that there are runs in an open file, ours or emcee's.
+
+    Raises
+    ------
+    ValueError
+    """
+    if runs_in(file) is None and next(emcee_groups(file, ROOT), None) is None:
+        open_store(path)  # says what is there instead
 
 
 @contextlib.contextmanager

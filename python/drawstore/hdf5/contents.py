@@ -70,7 +70,7 @@ def create_rows(
 
 
 def copy_contents(
-    source: h5py.File, target: h5py.File, kept_rows: KeptRows, filters: Filters
+    source: h5py.File, target: h5py.File, kept_rows: KeptRows, filters: Filters, only: str = ""
 ) -> None:
     """Copy everything: groups, datasets, attributes, and links of each kind.
 
@@ -83,29 +83,36 @@ def copy_contents(
         for one that is copied as it is, with its chunks.
     filters : {"gzip", "lzf", "none"}
         Of the former.
+    only : str
+        The path of the only group that is wanted.
 
     Raises
     ------
     ValueError
         For what cannot be copied: references to objects, other than those of dimension scales.
     """
-    copier = _Copier(source, target, kept_rows, filters)
+    copier = _Copier(source, target, kept_rows, filters, only)
     copier.group(source["/"], target["/"])
     copier.scales()
 
 
 class _Copier:
     def __init__(
-        self, source: h5py.File, target: h5py.File, kept_rows: KeptRows, filters: Filters
+        self,
+        source: h5py.File,
+        target: h5py.File,
+        kept_rows: KeptRows,
+        filters: Filters,
+        only: str,
     ) -> None:
         self._source, self._target = source, target
-        self._kept_rows, self._filters = kept_rows, filters
+        self._kept_rows, self._filters, self._only = kept_rows, filters, only
         self._copied: dict[int, str] = {_address(source): "/"}
         self._scaled: list[h5py.Dataset] = []
 
     def group(self, source: h5py.Group, target: h5py.Group) -> None:
         _copy_attributes(source, target)
-        for name in source:
+        for name in _wanted(source, self._only):
             link = source.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
                 target[name] = link
@@ -154,12 +161,14 @@ class _Copier:
                     h5ds.attach_scale(made.id, self._target[path].id, i)
 
 
-def check_contents(source: h5py.File, target: h5py.File, kept_rows: KeptRows) -> None:
+def check_contents(
+    source: h5py.File, target: h5py.File, kept_rows: KeptRows, only: str = ""
+) -> None:
     """Compare a copy with what was copied: every link, attribute and value, to the bit.
 
     Parameters
     ----------
-    source, target, kept_rows
+    source, target, kept_rows, only
         As `copy_contents` takes them.
 
     Raises
@@ -177,9 +186,10 @@ def check_contents(source: h5py.File, target: h5py.File, kept_rows: KeptRows) ->
         if type(old) is not type(new) or _attributes(old) != _attributes(new):
             raise _unlike(old.name)
         if isinstance(old, h5py.Group):
-            if list(old) != list(new):
+            names = _wanted(old, only)
+            if names != list(new):
                 raise _unlike(old.name)
-            for name in old:
+            for name in names:
                 link, copied = old.get(name, getlink=True), new.get(name, getlink=True)
                 if type(link) is not type(copied) or vars(link) != vars(copied):
                     raise _unlike(f"{old.name}/{name}")
@@ -200,6 +210,15 @@ def _check_values(old: h5py.Dataset, new: h5py.Dataset, rows: int | None) -> Non
         for start, stop in _blocks(old, shape[0]):
             if _exact(_read(old, start, stop)) != _exact(_read(new, start, stop)):
                 raise _unlike(old.name)
+
+
+def _wanted(group: h5py.Group, only: str) -> list[str]:
+    """Give what is in a group, on the way to the only wanted one, and in that."""
+    if not only:
+        return list(group)
+    wanted = f"/{only}/"
+    paths = ((name, f"{group.name.rstrip('/')}/{name}/") for name in group)
+    return [name for name, path in paths if wanted.startswith(path) or path.startswith(wanted)]
 
 
 def _ordered_like(group: h5py.Group) -> h5p.PropGCID:

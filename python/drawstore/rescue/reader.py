@@ -15,12 +15,13 @@ from .view import View, views
 if TYPE_CHECKING:
     from .found import FoundRun
 
-__all__ = ["BrokenFile", "LostError", "Reader", "open_broken"]
+__all__ = ["CHILD", "BrokenFile", "LostError", "Reader", "open_broken"]
 
+CHILD = ["-m", "drawstore.rescue.child"]
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
-class LostError(Exception):
+class LostError(OSError):
     """Something cannot be read; the message says why."""
 
 
@@ -82,7 +83,7 @@ class Reader:
         # Whoever started this may have found the package by a path of their own.
         paths = [_PACKAGES, os.environ.get("PYTHONPATH", "")]
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "drawstore.rescue.child"],
+            [sys.executable, *CHILD],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

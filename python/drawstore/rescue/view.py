@@ -101,11 +101,11 @@ class FileView(io.RawIOBase):
 def views(path: str) -> Iterator[View]:
     """Give ways to look at a file, the likeliest first.
 
-    As it is; with an end that suits its length, and without the mark of a program that died; and,
-    where the superblock is lost, with those that HDF5 gives to files of h5py.
+    With a superblock that says that the file was closed, and ends where it does: who was killed may
+    have written behind the end that is written down. Then as it is. Where the superblock is lost,
+    with those that HDF5 gives to files of h5py.
     """
     size = os.path.getsize(path)
-    yield View("", 0, b"", size)
     with open(path, "rb") as file:
         head = file.read(min(size, _FURTHEST))
     for at in _places(len(head)):
@@ -113,8 +113,10 @@ def views(path: str) -> Iterator[View]:
             patched = _patched(head[at : at + 96], size, at)
             if patched is not None:
                 end, superblock = patched
-                what = "its superblock was read as that of a file that was closed, and is whole"
+                is_same = head[at:].startswith(superblock)
+                what = "" if is_same else "its superblock was read as that of a file that is whole"
                 yield View(what, at, superblock, max(end, size))
+    yield View("", 0, b"", size)
     lost = "its superblock is lost; one was made up that has the first group where h5py puts it"
     yield View(lost, 0, _old_superblock(size), size)
     yield View(lost, 0, _new_superblock(size), size)

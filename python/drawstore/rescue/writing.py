@@ -115,7 +115,8 @@ class _Writer:
             for start, values in self._pieces(steps, kind, shape, stretch):
                 write_values(made, start - stretch.start, values)
                 if key == "chain":
-                    held = values if before is None else np.concatenate([before, values])
+                    bits = values.view(f"V{kind.get_size()}")
+                    held = bits if before is None else np.concatenate([before, bits])
                     moved += (held[1:] != held[:-1]).any(axis=2).sum(axis=0)
                     before = held[-1:]
         return moved
