@@ -29,7 +29,15 @@ class StoppedError(Exception):
 
 
 def sample(
-    backend, n, *, announced=None, function=log_prob, shape=SHAPE, seed=1, dtype=None, vectorize=False
+    backend,
+    n,
+    *,
+    announced=None,
+    function=log_prob,
+    shape=SHAPE,
+    seed=1,
+    dtype=None,
+    vectorize=False,
 ):
     """Sample n steps with emcee, of so many announced; goes on where there are some."""
     walkers, ndim = shape

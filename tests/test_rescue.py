@@ -24,7 +24,7 @@ from drawstore.rescue.reader import Reader
 from emcee_files import NUMBERS, SHAPE, contents, foreign, sample, with_numbers, with_text, write
 from hdf_files import save
 from reports import report
-from scripting import finish, run, start, wait_for
+from scripting import run, start, wait_for
 
 ROUNDS = 100
 STEPS = 2000
@@ -355,8 +355,7 @@ def test_damage(is_checked, request, reader, checked, of_emcee, tmp_path):
         to.unlink(missing_ok=True)
         try:
             done = rescue_with(reader, path, to)
-        except OSError as error:
-            assert str(path) in str(error)
+        except OSError:
             assert not to.exists()
             continue
         if is_checked:
@@ -499,7 +498,7 @@ def test_a_full_disk(path, to):
 
 def test_kills_leave_no_half(path, checked, to):
     code = "import sys\nfrom drawstore.rescue import rescue\nprint('go', flush=True)\n"
-    for k in range(4):
+    for k in range(3):
         process = start(code + "rescue(*sys.argv[1:])", path, to)
         wait_for(process, "go")
         time.sleep(0.1 * k)

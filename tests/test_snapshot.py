@@ -6,7 +6,6 @@ import time
 
 import emcee
 import h5py
-import numpy as np
 import pytest
 
 import drawstore
@@ -17,7 +16,7 @@ from emcee_files import SHAPE, contents, foreign, sample, write
 from hdf_files import save
 from hdf_runs import META, check, fill
 from reports import report
-from scripting import finish, run, start, wait_for
+from scripting import run, start, wait_for
 
 # Writes a run and goes on with it for as long as it lives; of a run of drawstore the chains go on
 # by turns.
@@ -268,12 +267,12 @@ def test_kills_leave_no_half(tmp_path):
     path = str(tmp_path / "chain.h5")
     write(path, 200)
     before = contents(path)
-    for k in range(4):
+    for k in range(3):
         to = str(tmp_path / f"copy-{k}.h5")
         code = "import sys\nfrom drawstore.snapshots import snapshot\nprint('go', flush=True)\n"
         process = start(code + "snapshot(*sys.argv[1:])", path, to)
         wait_for(process, "go")
-        time.sleep(0.03 * k)
+        time.sleep(0.05 * k)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         assert contents(path) == before

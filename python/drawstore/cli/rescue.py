@@ -57,17 +57,15 @@ def _show(report: Rescued) -> None:
         table = Table("", "steps", "readable", "checksums", "lost", "why", title_justify="left")
         table.title = Text(f"{run.name}: {said} steps announced")
         for dataset in run.datasets:
-            first = True
-            for lost in dataset.lost or [None]:
-                steps = [dataset.name, f"{dataset.steps:,}", f"{dataset.readable:,}"]
-                steps.append("yes" if dataset.is_checked else "none")
-                why = ["", ""] if lost is None else [_span(lost.start, lost.stop), lost.why]
-                table.add_row(*(map(Text, (steps if first else [""] * 4) + why)))
-                first = False
+            cells = [dataset.name, f"{dataset.steps:,}", f"{dataset.readable:,}"]
+            cells.append("yes" if dataset.is_checked else "none")
+            for span, why in [(_span(x.start, x.stop), x.why) for x in dataset.lost] or [("", "")]:
+                table.add_row(*map(Text, [*cells, span, why]))
+                cells = [""] * len(cells)
         out.print(table)
         for stretch in run.stretches:
-            steps = _span(stretch.start, stretch.stop)
-            out.print(f"  saved as {stretch.name}: steps {steps}", soft_wrap=True)
+            span = _span(stretch.start, stretch.stop)
+            out.print(f"  saved as {stretch.name}: steps {span}", soft_wrap=True)
         for note in run.notes:
             out.print(f"  {note}", soft_wrap=True)
     for note in filter(None, [report.how, *report.notes]):

@@ -118,9 +118,10 @@ class _Copier:
                 target[name] = link
                 continue
             found = source[name]
-            path = self._copied.setdefault(_address(found), f"{target.name}/{name}")
-            if path != f"{target.name}/{name}":
-                target[name] = self._target[path]
+            path = f"{target.name.rstrip('/')}/{name}"
+            first = self._copied.setdefault(_address(found), path)
+            if first != path:
+                target[name] = self._target[first]
             elif isinstance(found, h5py.Group):
                 made = h5g.create(target.id, name.encode(), gcpl=_ordered_like(found))
                 self.group(found, h5py.Group(made))

@@ -13,7 +13,7 @@ import h5py
 from drawstore.fileio import open_binary
 
 from .capture import CapturedFile
-from .errors import locked
+from .errors import locked, naming
 from .locks import pauses, try_lock, unlock
 from .preparing import raise_cause
 from .redo import change_to_see
@@ -69,7 +69,7 @@ class StillFile:
             file = h5py.File(captured, "r", rdcc_nbytes=16 * 2**20)
         except OSError as error:
             raise_cause(self.path, error, captured.take_error())
-        with file:
+        with file, naming(self.path):
             yield file
 
     @contextlib.contextmanager

@@ -5,6 +5,10 @@ compressed, gzip has one for each chunk; files of `drawstore.emcee.HDFBackend`, 
 ``drawstore repack`` wrote, have one for each chunk besides, and what is damaged in these is never
 taken for right. In a chunk that is neither, a byte that changed is a number that changed. HDF5
 keeps no checksum either of the attributes, shapes and places of chunks in files of emcee.
+
+What is not looked for: chunks to which nothing in the file leads any more. A file of emcee is full
+of chunks that were left behind when they were written anew, and nothing in a chunk says of which
+dataset it is, of which steps, or whether it is the last one.
 """
 
 from __future__ import annotations

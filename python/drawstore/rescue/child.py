@@ -235,6 +235,7 @@ def main() -> None:
             name, *arguments = pickle.load(sys.stdin.buffer)
         except EOFError:
             return
+        answer: tuple[bool, Any]
         try:
             if name == "open":
                 if broken is not None:
@@ -243,7 +244,7 @@ def main() -> None:
                 answer = True, broken.runs()
             else:
                 assert broken is not None
-                answer = True, getattr(broken, name)(*arguments)
+                answer = True, broken.rows(*arguments)
         except Exception as error:
             answer = False, str(error) or type(error).__name__
         pickle.dump(answer, answers)

@@ -61,7 +61,8 @@ class Reader:
             Where it cannot.
         """
         process = self._process or self._begin()
-        assert process.stdin is not None and process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
         watch = threading.Timer(self._timeout, process.kill)
         watch.start()
         try:

@@ -109,6 +109,5 @@ class Rescued:
     def is_complete(self) -> bool:
         """Whether all is saved that the file is said to hold."""
         return not self.notes and all(
-            not run.notes and not any(dataset.lost for dataset in run.datasets)
-            for run in self.runs
+            not run.notes and not any(dataset.lost for dataset in run.datasets) for run in self.runs
         )

@@ -192,7 +192,9 @@ class BrokenRun:
             values = steps.read(0, self.nwalkers).view(steps.kind.dtype).astype(np.float64)
         except (LostError, TypeError, ValueError):
             return None
-        is_right = np.isfinite(values).all() and (values >= 0).all() and (values <= self.steps).all()
+        is_right = (
+            np.isfinite(values).all() and (values >= 0).all() and (values <= self.steps).all()
+        )
         return values if is_right else None
 
     def _shapes(self) -> tuple[int, int]:

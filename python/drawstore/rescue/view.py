@@ -168,6 +168,9 @@ def _lookup3(data: bytes) -> int:
     def turned(x: int, n: int) -> int:
         return (x << n | x >> (32 - n)) & mask
 
+    a: int
+    b: int
+    c: int
     a = b = c = (0xDEADBEEF + len(data)) & mask
     while len(data) > 12:
         x, y, z = struct.unpack_from("<3I", data)

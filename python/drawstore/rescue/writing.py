@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import h5py
@@ -75,7 +76,9 @@ class _Writer:
             report.notes.append("the accepted proposals are lost, and were counted in the chain")
         if run.steps and len(self._states) < _STATE_PARTS:
             self._states = []
-            report.notes.append("the state of the random numbers is lost: a run goes on with others")
+            report.notes.append(
+                "the state of the random numbers is lost: a run goes on with others"
+            )
 
     def write(self, stretch: Stretch) -> None:
         """Write a stretch of steps as a run."""
@@ -133,7 +136,7 @@ class _Writer:
         edges = np.flatnonzero(np.diff(is_readable[stretch.start : stretch.stop])) + 1
         bounds = [0, *edges.tolist(), stretch.stop - stretch.start]
         size = max(1, _BLOCK_BYTES // max(1, math.prod(shape) * kind.get_size()))
-        for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+        for low, high in pairwise(bounds):
             for first in range(stretch.start + low, stretch.start + high, size):
                 last = min(first + size, stretch.start + high)
                 if steps is not None and is_readable[first]:
