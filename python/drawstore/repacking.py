@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 import h5py
 
 from .clickhouse.address import is_url
-from .convert.placing import must_be_free, placed
+from .convert.placing import placed
+from .fileio import must_be_free
 from .hdf5.contents import check_contents, copy_contents
 from .hdf5.emcee_groups import emcee_groups, is_emcee_group
 from .hdf5.journal import journal_path

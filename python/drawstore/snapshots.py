@@ -13,8 +13,9 @@ from ._core import is_locked
 from .clickhouse.address import is_url
 from .convert.blocks import Rows
 from .convert.formats import guess_format
-from .convert.placing import must_be_free, placed, remove
+from .convert.placing import placed
 from .convert.stores import copy_run
+from .fileio import must_be_free
 from .frozen import FrozenRun
 from .opening import open as open_store
 
@@ -167,7 +168,8 @@ def _copy_file(source: str, path: str, rid: str | None, timeout: float) -> None:
         return
     end = time.monotonic() + timeout
     while not _copied_while_still(source, path, rid, is_last=time.monotonic() >= end):
-        remove(path)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
 
 
 def _copied_while_still(source: str, path: str, rid: str | None, is_last: bool) -> bool:

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 
 from drawstore._core import is_locked
 from drawstore.clickhouse.address import is_url
-from drawstore.convert.placing import must_be_free, placed
+from drawstore.convert.placing import placed
+from drawstore.fileio import must_be_free
 from drawstore.hdf5.journal import journal_path
 from drawstore.hdf5.output import new_file
 from drawstore.hdf5.redo import redo_path
