@@ -126,6 +126,10 @@ def test_everything_else_in_the_file_is_kept(tmp_path):
         file["mcmc"].attrs["labels"] = ["a", "b", "c"]
         file["mcmc/chain"].attrs["unit"] = "mm"
         file["mcmc/mine"] = np.arange(4)
+        file["another name"] = file["deep/second/chain"]
+        file["a"] = file["deep/second/chain"]
+        file["outside"] = h5py.ExternalLink("other.h5", "/mcmc")
+    write(path.with_name("other.h5"), 5, announced=9)
     before = {name: contents(path, name) for name in ("mcmc", "deep/second")}
     repack(path)
     assert before == {name: contents(path, name) for name in before}
@@ -149,6 +153,9 @@ def test_everything_else_in_the_file_is_kept(tmp_path):
         assert file["mcmc"].attrs["labels"].tolist() == ["a", "b", "c"]
         assert file["mcmc/chain"].attrs["unit"] == "mm"
         assert file["mcmc/mine"][3] == 3
+        assert file["deep/second/chain"] == file["another name"] == file["a"]
+        assert file["a"].shape[0] == 8
+        assert file.get("outside", getlink=True).filename == "other.h5"
 
 
 def test_references_are_refused(path):

@@ -14,8 +14,8 @@ import h5py
 from .clickhouse.address import is_url
 from .convert.placing import placed
 from .fileio import must_be_free
-from .hdf5.contents import check_contents, copy_contents
-from .hdf5.emcee_groups import emcee_groups, is_emcee_group
+from .hdf5.contents import address, check_contents, copy_contents
+from .hdf5.emcee_groups import emcee_groups
 from .hdf5.journal import journal_path
 from .hdf5.output import new_file
 from .hdf5.redo import redo_path
@@ -25,7 +25,7 @@ from .hdf5.store_file import store_file
 from .opening import open as open_store
 
 if TYPE_CHECKING:
-    from .hdf5.contents import Filters
+    from .hdf5.contents import Filters, KeptRows
 
 __all__ = ["Repacked", "RepackedRows", "kept_rows", "repack", "require_runs"]
 
@@ -144,40 +144,65 @@ def repack(
     return Repacked(source, target, still.stat.st_size, os.path.getsize(target), datasets)
 
 
-def kept_rows(dataset: h5py.Dataset) -> int | None:
-    """Tell how many rows of a dataset are steps or draws; None where it holds none."""
-    if not dataset.chunks or dataset.maxshape[:1] != (None,):
-        return None
-    parent, _, name = dataset.name.rpartition("/")
-    if name in ("chain", "log_prob", "blobs") and is_emcee_group(dataset.file[parent or "/"]):
-        steps = int(dataset.parent.attrs["iteration"])
-        if not 0 <= steps <= len(dataset):
+def kept_rows(file: h5py.File) -> KeptRows:
+    """Find the datasets of steps and draws, and how many rows of each are kept.
+
+    Parameters
+    ----------
+    file : h5py.File
+
+    Returns
+    -------
+    callable
+        As `copy_contents` takes it.
+
+    Raises
+    ------
+    ValueError
+        Where a run of emcee is said to have more steps than there are.
+    """
+    kept: dict[tuple[int, int], int] = {}
+
+    def keep(dataset: object, steps: int | None = None) -> None:
+        if not isinstance(dataset, h5py.Dataset) or not dataset.chunks:
+            return
+        if dataset.maxshape[:1] != (None,):
+            return
+        rows = len(dataset) if steps is None else steps
+        if not 0 <= rows <= len(dataset):
             raise ValueError(
-                f"{dataset.name!r} has {len(dataset)} rows, and is said to have {steps} steps: it "
+                f"{dataset.name!r} has {len(dataset)} rows, and is said to have {rows} steps: it "
                 "is damaged; `drawstore rescue` saves what there is"
             )
-        return steps
-    is_ours = dataset.name.startswith(f"/{ROOT}/") and "/chains/" in dataset.name
-    return len(dataset) if is_ours else None
+        kept[address(dataset)] = rows
+
+    for _, group in emcee_groups(file, ROOT):
+        for name in ("chain", "log_prob", "blobs"):
+            keep(group.get(name), int(group.attrs["iteration"]))
+    root = runs_in(file)
+    if root is not None:
+        root.visititems(lambda name, item: keep(item) if "/chains/" in name else None)
+    return lambda dataset: kept.get(address(dataset))
 
 
 def _rewrite(still: StillFile, path: str, filters: Filters) -> list[RepackedRows]:
     with still.reading() as source:
         require_runs(source, still.path)
+        rows = kept_rows(source)
         with new_file(path, source) as target:
-            copy_contents(source, target, kept_rows, filters)
+            copy_contents(source, target, rows, filters)
         with open(path, "rb") as opened, h5py.File(opened, "r") as target:
-            check_contents(source, target, kept_rows)
-            return list(_compared(source, target))
+            check_contents(source, target, rows)
+            return list(_compared(source, target, rows))
 
 
-def _compared(source: h5py.File, target: h5py.File) -> Iterator[RepackedRows]:
+def _compared(source: h5py.File, target: h5py.File, kept: KeptRows) -> Iterator[RepackedRows]:
     found: list[h5py.Dataset] = []
     source.visititems(
         lambda _, item: found.append(item) if isinstance(item, h5py.Dataset) else None
     )
     for old in found:
-        rows = kept_rows(old)
+        rows = kept(old)
         if rows is not None:
             size = target[old.name].id.get_storage_size()
             padding = len(old) - rows

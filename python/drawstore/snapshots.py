@@ -193,13 +193,14 @@ def _copy_opened(source: str, file: h5py.File, path: str, rid: str | None) -> No
     from .repacking import kept_rows, require_runs
 
     require_runs(file, source)
+    rows = kept_rows(file)
     only = "" if rid is None else _group_of(file, rid, source)
     with new_file(path, file) as made:
-        copy_contents(file, made, kept_rows, "gzip", only)
+        copy_contents(file, made, rows, "gzip", only)
     import h5py
 
     with open(path, "rb") as opened, h5py.File(opened, "r") as made:
-        check_contents(file, made, kept_rows, only)
+        check_contents(file, made, rows, only)
     _deliver(source, path)
 
 

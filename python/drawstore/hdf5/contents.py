@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from .rows import compact_chunks
 
-__all__ = ["Filters", "check_contents", "copy_contents", "create_rows", "write_values"]
+__all__ = ["Filters", "address", "check_contents", "copy_contents", "create_rows", "write_values"]
 
 _BLOCK_BYTES = 8 * 2**20
 _SCALES = ("DIMENSION_LIST", "REFERENCE_LIST")  # references that HDF5 keeps by itself
@@ -107,7 +107,7 @@ class _Copier:
     ) -> None:
         self._source, self._target = source, target
         self._kept_rows, self._filters, self._only = kept_rows, filters, only
-        self._copied: dict[int, str] = {_address(source): "/"}
+        self._copied: dict[tuple[int, int], str] = {address(source): "/"}
         self._scaled: list[h5py.Dataset] = []
 
     def group(self, source: h5py.Group, target: h5py.Group) -> None:
@@ -119,7 +119,7 @@ class _Copier:
                 continue
             found = source[name]
             path = f"{target.name.rstrip('/')}/{name}"
-            first = self._copied.setdefault(_address(found), path)
+            first = self._copied.setdefault(address(found), path)
             if first != path:
                 target[name] = self._target[first]
             elif isinstance(found, h5py.Group):
@@ -155,10 +155,10 @@ class _Copier:
     def scales(self) -> None:
         """Attach the scales that the dimensions of datasets have."""
         for source in self._scaled:
-            made = self._target[self._copied[_address(source)]]
+            made = self._target[self._copied[address(source)]]
             for i in range(len(source.shape)):
                 for scale in source.dims[i].values():
-                    path = self._copied[_address(scale)]
+                    path = self._copied[address(scale)]
                     h5ds.attach_scale(made.id, self._target[path].id, i)
 
 
@@ -181,9 +181,9 @@ def check_contents(
     seen = set()
     while pairs:
         old, new = pairs.pop()
-        if _address(old) in seen:
+        if address(old) in seen:
             continue
-        seen.add(_address(old))
+        seen.add(address(old))
         if type(old) is not type(new) or _attributes(old) != _attributes(new):
             raise _unlike(old.name)
         if isinstance(old, h5py.Group):
@@ -234,9 +234,10 @@ def _ordered_like(group: h5py.Group) -> h5p.PropGCID:
     return new
 
 
-def _address(found: Any) -> int:
-    address: int = h5o.get_info(found.id).addr
-    return address
+def address(found: Any) -> tuple[int, int]:
+    """Tell one object from any other, whichever link leads to it."""
+    info = h5o.get_info(found.id)
+    return info.fileno, info.addr
 
 
 def _blocks(dataset: h5py.Dataset, rows: int) -> Iterator[tuple[int, int]]:

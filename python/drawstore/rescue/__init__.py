@@ -123,10 +123,10 @@ def _check_writers(path: str) -> None:
 
 
 def _notes(file: BrokenFile, path: str) -> Iterator[str]:
-    if os.path.exists(journal_path(path)):
+    if os.path.exists(journal_path(path)) or os.path.exists(redo_path(path)):
         yield (
-            "steps in the journal beside it are not read; `drawstore recover` puts them into the "
-            "file, where it can be read"
+            "what a process of drawstore has left beside it is not read; `drawstore recover` puts "
+            "it into the file, where that can be read"
         )
     for name in file.others:
         how = "; `drawstore recover --to` copies what is intact" if name == ROOT else ""
