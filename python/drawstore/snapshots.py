@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -115,10 +116,18 @@ def snapshot(
         )
     must_be_free(target)
     with placed(target) as unfinished:
-        if guess_format(target) == "hdf5" and _is_hdf5(source):
+        form = guess_format(target)
+        if not _is_hdf5(source):
+            _copy_runs(source, unfinished, rid, form)
+        elif form == "hdf5":
             _copy_file(os.path.realpath(source), unfinished, rid, timeout)
         else:
-            _copy_runs(source, unfinished, rid, guess_format(target))
+            # All of a file is of one moment; chains that are asked one after the other are not.
+            folder, name = os.path.split(unfinished)
+            with tempfile.TemporaryDirectory(prefix=f"{name}-", dir=folder) as folder:
+                copy = os.path.join(folder, "copy.h5")
+                _copy_file(os.path.realpath(source), copy, rid, timeout)
+                _copy_runs(copy, unfinished, rid, form)
     return Snapshot(source, target, _size(target), list(_contents(target)))
 
 
@@ -138,7 +147,7 @@ def _copy_runs(source: str, path: str, rid: str | None, form: str) -> None:
         if not names:
             raise ValueError(f"there are no runs in {source!r}")
         runs = [backend.get_run(name) for name in names]
-        # Those of emcee are copied as steps, which are of one moment anyway.
+        # Those of emcee are copied as steps, and for that have to be what they are.
         now = [run if isinstance(run, EmceeRun) else FrozenRun(run) for run in runs]
         with _new_store(path, form) as store:
             for run in now:
