@@ -6,6 +6,12 @@ import tempfile
 
 import pytest
 
+# What commands import when they are asked to may be where nobody else may read.
+import drawstore.cli.repack
+import drawstore.cli.snapshot
+import drawstore.recovery.show
+import drawstore.repacking
+import drawstore.snapshots  # noqa: F401
 from drawstore.cli import main
 from emcee_files import contents, write
 
@@ -36,7 +42,7 @@ def _as_nobody():
         os.seteuid(0)
 
 
-@pytest.mark.parametrize("command", ["repack", "rescue", "snapshot"])
+@pytest.mark.parametrize("command", ["repack", "snapshot"])
 def test_nothing_can_be_made(command, locked_folder, capsys):
     path = os.path.join(locked_folder, "chain.h5")
     assert main([command, path, path + "-copy.h5"]) == 1

@@ -176,15 +176,20 @@ def _runs(
                     run.datasets[key] = describe(dataset)
                 except (OSError, RuntimeError, ValueError, TypeError, MemoryError):
                     continue
-        yield group.name.strip("/"), run
+        yield _text(group), run
         return
     if any(name in attributes for name in _ATTRIBUTES[1:]):
-        yield group.name.strip("/"), FoundRun(attributes)
+        yield _text(group), FoundRun(attributes)
         return
     for inner in names:
         link = group.get(inner, getlink=True)
         if isinstance(link, h5py.HardLink):
             yield from _runs(group, inner, depth + 1, describe)
+
+
+def _text(group: h5py.Group) -> str:
+    """Give the path of a group, where it is text; a damaged one leads nowhere."""
+    return str(group.name).strip("/").encode(errors="replace").decode()
 
 
 def _attributes(group: h5py.Group) -> Iterator[tuple[str, Any]]:
@@ -195,6 +200,7 @@ def _attributes(group: h5py.Group) -> Iterator[tuple[str, Any]]:
         names = ["version", *_ATTRIBUTES, *states]
     for name in names:
         try:
+            name.encode()  # as it was: a damaged one is no text
             value = group.attrs[name]
             pickle.dumps(value)
         except Exception:  # whatever is in the way of one does not keep us from the next

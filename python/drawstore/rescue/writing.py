@@ -51,7 +51,7 @@ def write_run(run: BrokenRun, file: h5py.File, fill: bool) -> RescuedRun:
         elif run.steps or key in run.lost:
             dataset.lost = [Lost(0, run.steps, run.lost[key])]
         report.datasets.append(dataset)
-    writer = _Writer(run, file, fill, report)
+    writer = _Writer(run, file, report)
     if not run.datasets or not run.nwalkers or not run.ndim:
         return report
     if run.steps == 0:
@@ -67,8 +67,8 @@ def write_run(run: BrokenRun, file: h5py.File, fill: bool) -> RescuedRun:
 
 
 class _Writer:
-    def __init__(self, run: BrokenRun, file: h5py.File, fill: bool, report: RescuedRun) -> None:
-        self._run, self._file, self._fill = run, file, fill
+    def __init__(self, run: BrokenRun, file: h5py.File, report: RescuedRun) -> None:
+        self._run, self._file, self._notes = run, file, report.notes
         self._accepted = run.accepted() if run.steps else np.zeros(run.nwalkers)
         attributes = run.found.attributes
         self._states = sorted(key for key in attributes if key.startswith(_STATE))
@@ -86,7 +86,10 @@ class _Writer:
         group = self._file.create_group(stretch.name)
         for name, value in run.found.attributes.items():
             if name not in _OURS and not name.startswith(_STATE):
-                group.attrs[name] = value
+                try:
+                    group.attrs[name] = value
+                except (TypeError, ValueError):  # what no program can have written
+                    self._notes.append(f"the attribute {name!r} is lost")
         group.attrs.setdefault("version", "unknown")
         group.attrs["nwalkers"] = run.nwalkers
         group.attrs["ndim"] = run.ndim
