@@ -15,6 +15,7 @@ from drawstore import ClickHouseBackend, make_meta
 from drawstore.cli import main
 from drawstore.clickhouse.http import HttpServer
 from drawstore.recovery import recover
+from drawstore.snapshots import snapshot
 
 META = make_meta({"x": (float, (2,)), "t": ("str", ())}, {"tune": (bool, ())}, rid="ours")
 
@@ -287,3 +288,12 @@ def test_one_draw_far_away_costs_the_spread_no_digits(url):
         chain.extend({"x": [1e9]}, {"tune": [False]})
     found = run.summary().variables["x"]
     np.testing.assert_allclose(found.sd, np.std(np.append(np.tile(x[1:], 2), 1e9), ddof=1))
+
+
+def test_a_snapshot(url, tmp_path):
+    run = ClickHouseBackend(url).init_run(META)
+    with run.init_chain(0) as chain:
+        fill(chain, 0, 10)
+    for to in (tmp_path / "copy", tmp_path / "copy.h5"):
+        assert snapshot(url, to).runs[0].draws == {0: 10}
+        check(drawstore.open(to).get_run(run.rid).get_chains()[0], 10)

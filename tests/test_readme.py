@@ -38,7 +38,9 @@ def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
     finally:
         signal.signal(signal.SIGTERM, handler)
     assert capsys.readouterr().out.startswith("1500 [")
-    assert {path.name for path in tmp_path.iterdir()} == {"chain.h5", "fits", "runs", "runs.h5"}
+    made = {"chain.h5", "fits", "runs", "runs.h5", "chain.nc", "again.h5"}
+    made |= {"theirs.h5", "copy.h5", "saved.h5"}
+    assert {path.name for path in tmp_path.iterdir()} == made
 
 
 def test_every_python_block_for_servers_runs(

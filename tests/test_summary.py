@@ -163,10 +163,10 @@ def test_a_block_of_a_file_is_read_once_for_all_walkers(tmp_path, monkeypatch):
     monkeypatch.setattr(module, "_BLOCK_BYTES", N_WALKERS * 8 * 10)  # ten steps
     read, blocks = run.read, []
 
-    def spied(group, tail, key, rows):
+    def spied(opened, key, rows):
         known = run._kept.get(key, (None,))[0] == rows
         blocks.extend([] if known else [(key, rows)])
-        return read(group, tail, key, rows)
+        return read(opened, key, rows)
 
     monkeypatch.setattr(run, "read", spied)
     run.summary()

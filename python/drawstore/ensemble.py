@@ -40,7 +40,7 @@ RANDOM_STATE = np.dtype(
 """State of NumPy's RandomState, an MT19937, after a step."""
 
 _LAYOUT = "ensemble"
-_BLOCK_BYTES = 16 * 2**20  # that are read at once where draws do not lie in memory
+_BLOCK_BYTES = 32 * 2**20  # that are read at once where draws do not lie in memory
 
 Array = NDArray[Any]
 
@@ -252,6 +252,7 @@ class _Walkers(Run):
             rid=run.rid,
         )
         self._last: tuple[tuple[str, range], Array] | None = None
+        self._block: tuple[tuple[str, range], Array] | None = None
 
     @property
     def meta(self) -> RunMeta:
@@ -309,6 +310,12 @@ class _Walkers(Run):
             self._last = (name, rows), values  # one walker after the other is going to ask for it
         return values
 
+    def _steps_of(self, chain: Chain, source: str, rows: range) -> Array:
+        """Read a block of steps, which is kept for the next parameter."""
+        if self._block is None or self._block[0] != (source, rows):
+            self._block = (source, rows), chain.get_draws(source, _slice_of(rows))
+        return self._block[1]
+
     def _read(
         self, chain: Chain, source: str, pick: tuple[Any, ...], rows: range, shape: tuple[int, ...]
     ) -> Array:
@@ -316,7 +323,7 @@ class _Walkers(Run):
         step_bytes = self._n_walkers * max(1, self._ndim) * self._dtype.itemsize
         n = max(1, _BLOCK_BYTES // max(1, step_bytes))
         for start in range(0, len(rows), n):
-            block = chain.get_draws(source, _slice_of(rows[start : start + n]))
+            block = self._steps_of(chain, source, rows[start : start + n])
             values[start : start + n] = block[pick]
         values.flags.writeable = False
         return values

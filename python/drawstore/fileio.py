@@ -8,6 +8,7 @@ from drawstore._core import read_into, write_pieces
 
 __all__ = [
     "datasync",
+    "must_be_free",
     "open_binary",
     "read_padded",
     "sync_directory",
@@ -19,6 +20,20 @@ _FLAGS = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 def open_binary(path: str, flags: int, mode: int = 0o666) -> int:
     """Open a file as bytes; the descriptor does not survive an exec."""
     return os.open(path, flags | _FLAGS, mode)
+
+
+def must_be_free(path: str) -> None:
+    """Check that nothing has a name yet, and that its directory is there.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError
+    """
+    if os.path.lexists(path):
+        raise FileExistsError(f"{path!r} is there already; name another target")
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"there is no directory {folder!r} for {path!r}; make it first")
 
 
 def read_padded(fd: int, offset: int, length: int) -> bytes:

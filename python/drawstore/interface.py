@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -266,6 +267,11 @@ class Run(Closing, ABC):
         `Chain.__len__` and what is read are always as of now; only what is kept from earlier reads
         is forgotten here.
         """
+
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        """Keep open what reading takes, for many small reads; they show the run as of now."""
+        yield
 
     def flush(self, sync: bool = False) -> None:
         """Flush the chains that this process writes."""

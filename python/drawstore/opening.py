@@ -10,9 +10,11 @@ from .clickhouse.address import is_url
 from .interface import Backend, Run, RunInfo
 from .meta import RunMeta
 
-__all__ = ["open"]
+__all__ = ["OF_ZARR", "open"]
 
 _RUN = "run.meta"  # in the folder of every run
+OF_ZARR = ("zarr.json", ".zgroup", ".zmetadata")
+"""Files of which one is in every group of Zarr."""
 
 
 def open(
@@ -26,11 +28,12 @@ def open(
     where : path-like, or sequence of path-like
         A directory of `FileBackend`, or an HDF5 file of `HDF5Backend`, of
         `drawstore.emcee.HDFBackend` or of emcee itself. Each group of emcee is a run, whose walkers
-        are its chains; it can only be read. Or the URL of a database of `ClickHouseBackend`, which
-        takes it as it is. Or Stan CSV, as cmdstan writes it, which can only be read: a file, a list
-        of files that are the chains of one run, a directory of them, or a pattern as
-        ``"fit_*.csv"``, where files are chains of one run whose names differ in a number at the
-        end, ``fit_1.csv`` and ``fit_2.csv``.
+        are its chains; it can only be read. So can a netCDF file or a Zarr directory of ArviZ,
+        which is one run. Or the URL of a database of `ClickHouseBackend`, which takes it as it is.
+        Or Stan CSV, as cmdstan writes it, which can only be read: a file, a list of files that are
+        the chains of one run, a directory of them, or a pattern as ``"fit_*.csv"``, where files are
+        chains of one run whose names differ in a number at the end, ``fit_1.csv`` and
+        ``fit_2.csv``.
     mode : {"r", "a"}
         "r" changes nothing, "a" lets runs be added, gone on with and deleted.
 
@@ -80,6 +83,8 @@ def _open_directory(path: str, mode: Literal["r", "a"]) -> Backend:
     if os.path.exists(os.path.join(path, _RUN)):
         raise _unexpected(path, "the folder of one run")
     names = os.listdir(path)
+    if any(os.path.exists(os.path.join(path, name)) for name in OF_ZARR):
+        return _open_arviz(path, mode)
     if names and not any(os.path.exists(os.path.join(path, name, _RUN)) for name in names):
         if any(_is_stan(os.path.join(path, name)) for name in names if name.endswith(".csv")):
             return _open_stan(path, mode)
@@ -106,6 +111,8 @@ def _open_file(path: str, mode: Literal["r", "a"]) -> Backend:
         has_runs = runs_in(file) is not None
         has_emcee = next(emcee_groups(file, ROOT), None) is not None
         names = list(file)
+    if not has_runs and not has_emcee and "posterior" in names:
+        return _open_arviz(path, mode)
     if not has_runs and not has_emcee:
         raise _unexpected(path, f"an HDF5 file with other contents ({_some(names)})")
     if not has_emcee:
@@ -129,6 +136,17 @@ def _open_stan(where: str | Sequence[str | os.PathLike[str]], mode: Literal["r",
     return StanCSV(where)
 
 
+def _open_arviz(path: str, mode: Literal["r", "a"]) -> Backend:
+    from .backends.arviz_file import ArvizFile
+
+    if mode == "a":
+        raise ValueError(
+            f"{path!r} is a file of ArviZ, which can only be read; drawstore.convert copies it "
+            "into a store"
+        )
+    return ArvizFile(path)
+
+
 def _some(names: Sequence[str]) -> str:
     more = ", ..." if len(names) > 10 else ""
     return ", ".join(map(repr, sorted(names)[:10])) + more if names else "nothing"
@@ -137,7 +155,8 @@ def _some(names: Sequence[str]) -> str:
 def _unexpected(path: str, found: str) -> ValueError:
     return ValueError(
         f"{path!r} is {found}; expected a directory of drawstore.FileBackend, an HDF5 file with "
-        "runs of drawstore.HDF5Backend or of emcee, or files of Stan"
+        "runs of drawstore.HDF5Backend or of emcee, a netCDF file or Zarr directory of ArviZ, or "
+        "files of Stan"
     )
 
 

@@ -21,17 +21,28 @@ except ImportError as error:
         "drawstore needs xarray to show runs: pip install 'drawstore[arviz]'"
     ) from error
 
-from .datasets import SAMPLED, Convention, as_group, datasets
+from .datasets import SAMPLED, Convention, Parts, as_group, datasets
 from .labels import Labeller
 
-__all__ = ["add_groups", "to_datatree", "to_inferencedata"]
+__all__ = ["add_groups", "groups_of", "to_datatree", "to_inferencedata"]
 
 
 def to_datatree(
     run: Run, *, equalize: bool = True, lazy: bool | None = None, include_transformed: bool = False
 ) -> xr.DataTree:
     """Give a run as a tree; see `Run.to_datatree`."""
-    groups, attrs, problems = datasets(
+    groups, attrs, problems, _ = groups_of(
+        run, equalize=equalize, lazy=lazy, include_transformed=include_transformed
+    )
+    _warn(run, problems)
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **groups})
+
+
+def groups_of(
+    run: Run, *, equalize: bool, lazy: bool | None, include_transformed: bool = False
+) -> tuple[dict[str, xr.Dataset], dict[str, Any], list[str], Parts]:
+    """Give the groups of a run's tree, and what is told beside them; see `datasets`."""
+    groups, attrs, problems, parts = datasets(
         by_walkers(run),
         Convention(_creation(), datatree=True),
         equalize=equalize,
@@ -45,8 +56,7 @@ def to_datatree(
             groups[name] = group.drop_vars(slashed)
             names = ", ".join(map(str, slashed))
             problems.append(f"left out of {name}, because of the slash in their names: {names}")
-    _warn(run, problems)
-    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), **groups})
+    return groups, attrs, problems, parts
 
 
 def to_inferencedata(
@@ -63,7 +73,7 @@ def to_inferencedata(
         )
     import arviz
 
-    groups, attrs, problems = datasets(
+    groups, attrs, problems, _ = datasets(
         by_walkers(run),
         Convention({"arviz_version": installed}, datatree=False),
         equalize=equalize,

@@ -21,7 +21,9 @@ from .labels import Labeller
 if TYPE_CHECKING:
     from ..meta import Variable
 
-__all__ = ["Convention", "as_dataset", "as_group", "datasets"]
+__all__ = ["Convention", "Parts", "as_dataset", "as_group", "datasets"]
+
+Parts = tuple[list[Part], list[Part]]
 
 SAMPLED = ("posterior", "sample_stats", "warmup_posterior", "warmup_sample_stats")
 _OF_LIBRARY = ("inference_library", "inference_library_version")
@@ -70,6 +72,7 @@ class _Conversion:
         stats = self.run.sample_stats
         marks = [name for name in stats if is_mark(name)]
         posterior, warmup = split(self.run.get_chains(), marks, ensemble=self.ensemble)
+        self.parts = posterior, warmup
         # PyMC tells the steps of tuning, so these are there although they are marked.
         steps = {"tuning_steps": max(map(len, warmup), default=0)} if marks else {}
         variables, stats_shown = self._variables(), name_stats(stats)
@@ -201,8 +204,19 @@ def datasets(
     equalize: bool,
     lazy: bool | None,
     include_transformed: bool,
-) -> tuple[dict[str, xr.Dataset], dict[str, Any], list[str]]:
-    """Give all groups of a run, its other attributes, and what could not be shown as it is."""
+) -> tuple[dict[str, xr.Dataset], dict[str, Any], list[str], Parts]:
+    """Give all groups of a run, and what is told beside them.
+
+    Returns
+    -------
+    groups : dict of str to Dataset
+    attributes : dict of str to object
+        The run's others.
+    problems : list of str
+        What could not be shown as it is.
+    parts : tuple of list of Part
+        The draws after warm-up that each chain has, and those of warm-up.
+    """
     conversion = _Conversion(
         run, convention, equalize, not run.in_memory if lazy is None else lazy, include_transformed
     )
@@ -213,7 +227,7 @@ def datasets(
         for name, value in conversion.attributes.items()
         if name not in (*_OF_LIBRARY, *_OF_SAMPLING)
     }
-    return groups, others, conversion.problems
+    return groups, others, conversion.problems, conversion.parts
 
 
 def as_dataset(group: Group) -> xr.Dataset:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -81,7 +82,9 @@ class EmceeFile(Backend):
         with self.groups() as groups:
             if rid not in groups:
                 raise no_such_run(rid, self.filename, list(groups))
-            return EmceeRun(self, _meta_of(rid, groups[rid]), _walkers(groups[rid]))
+            group = groups[rid]
+            ndim = int(group.attrs["ndim"])
+            return EmceeRun(self, _meta_of(rid, group), _walkers(group), ndim)
 
     def delete_run(self, rid: str) -> None:
         """Refuse."""
@@ -100,14 +103,25 @@ class EmceeFile(Backend):
         )
 
 
+@dataclass(frozen=True)
+class _Opened:
+    """The group of a run while it is open, the steps that follow it, and how many there are."""
+
+    group: h5py.Group
+    tail: Tail | None
+    count: int
+
+
 class EmceeRun(Run):
     """A run of emcee; `EmceeFile` makes it."""
 
-    def __init__(self, backend: EmceeFile, meta: RunMeta, n_walkers: int) -> None:
+    def __init__(self, backend: EmceeFile, meta: RunMeta, n_walkers: int, ndim: int) -> None:
         self._backend = backend
         self._meta = meta
         self._n_walkers = n_walkers
+        self.ndim = ndim
         self._kept: dict[str, tuple[range, NDArray[Any]]] = {}
+        self._held: _Opened | None = None
 
     @property
     def meta(self) -> RunMeta:
@@ -125,27 +139,39 @@ class EmceeRun(Run):
 
     @property
     def size(self) -> int:
-        with self.group() as (group, _):
-            return run_size(group)
+        with self.group() as opened:
+            return run_size(opened.group)
 
     def refresh(self) -> None:
         self._kept.clear()
 
     @contextmanager
-    def group(self) -> Iterator[tuple[h5py.Group, Tail | None]]:
+    def group(self) -> Iterator[_Opened]:
         """Open the group, and find the steps that follow."""
+        if self._held is not None:
+            yield self._held
+            return
         with self._backend.groups() as groups:
             if self.rid not in groups:
                 raise no_such_run(self.rid, self._backend.filename, list(groups))
             group = groups[self.rid]
-            yield group, self._backend.tails().of(group, _stored(group))
+            tail = self._backend.tails().of(group, _stored(group))
+            yield _Opened(group, tail, _count(group, tail))
 
-    def read(self, group: h5py.Group, tail: Tail | None, key: str, rows: range) -> NDArray[Any]:
+    @contextmanager
+    def held_open(self) -> Iterator[None]:
+        with self.group() as self._held:
+            try:
+                yield
+            finally:
+                self._held = None
+
+    def read(self, opened: _Opened, key: str, rows: range) -> NDArray[Any]:
         """Read steps of all walkers; they are kept for the next that asks for the same ones."""
         kept = self._kept.get(key)
         if kept is not None and kept[0] == rows:
             return kept[1]
-        values = _read(group, tail, key, rows)
+        values = _read(opened.group, opened.tail, key, rows)
         values.flags.writeable = False
         if values.nbytes <= _KEPT_BYTES:
             self._kept[key] = rows, values
@@ -154,25 +180,24 @@ class EmceeRun(Run):
     @property
     def shape(self) -> tuple[int, int]:
         """Walkers and parameters."""
-        with self.group() as (group, _):
-            return self._n_walkers, int(group.attrs["ndim"])
+        return self._n_walkers, self.ndim
 
     def count(self) -> int:
         """Say how many steps there are."""
-        with self.group() as (group, tail):
-            return _count(group, tail)
+        with self.group() as opened:
+            return opened.count
 
     def steps(self, key: str, rows: range) -> NDArray[Any]:
         """Read steps of "chain", "log_prob" or "blobs", shape (len(rows), n_walkers, ...)."""
-        with self.group() as (group, tail):
-            return _read(group, tail, key, rows)
+        with self.group() as opened:
+            return _read(opened.group, opened.tail, key, rows)
 
     def accepted(self) -> NDArray[Any]:
         """Read the accepted proposals of each walker so far, shape (n_walkers,)."""
-        with self.group() as (group, tail):
-            if tail is None:
-                return np.asarray(group["accepted"][...])
-            return np.asarray(_steps(group, tail).accepted())
+        with self.group() as opened:
+            if opened.tail is None:
+                return np.asarray(opened.group["accepted"][...])
+            return np.asarray(_steps(opened.group, opened.tail).accepted())
 
     def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
         raise self._backend._reads_only()
@@ -187,7 +212,7 @@ class EmceeRun(Run):
         return {}
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_kept": {}}
+        return {**vars(self), "_kept": {}, "_held": None}
 
 
 class EmceeChain(Chain):
@@ -253,25 +278,23 @@ class EmceeChain(Chain):
         self, known: dict[str, int], names: Iterable[str], slc: slice
     ) -> dict[str, NDArray[Any]]:
         out = {}
-        with self._run.group() as (group, tail):
-            rows = range(_count(group, tail))[slc]
+        with self._run.group() as opened:
+            rows = range(opened.count)[slc]
             ascending = rows[::-1] if rows.step < 0 else rows
             for name in names:
                 if name not in known:
                     raise KeyError(f"there is no {name!r}; there are {', '.join(map(repr, known))}")
-                values = self._values(
-                    group, tail, name if known is self._variables else "lp", ascending
-                )
+                values = self._values(opened, name if known is self._variables else "lp", ascending)
                 out[name] = values[::-1] if rows.step < 0 else values
         return out
 
-    def _values(self, group: h5py.Group, tail: Tail | None, name: str, rows: range) -> NDArray[Any]:
+    def _values(self, opened: _Opened, name: str, rows: range) -> NDArray[Any]:
         if name == "lp":
-            return self._run.read(group, tail, "log_prob", rows)[:, self._walker]
-        number, ndim = self._variables[name], int(group.attrs["ndim"])
+            return self._run.read(opened, "log_prob", rows)[:, self._walker]
+        number, ndim = self._variables[name], self._run.ndim
         if number < ndim:
-            return self._run.read(group, tail, "chain", rows)[:, self._walker, number]
-        blobs = self._run.read(group, tail, "blobs", rows)[:, self._walker]
+            return self._run.read(opened, "chain", rows)[:, self._walker, number]
+        blobs = self._run.read(opened, "blobs", rows)[:, self._walker]
         names = blobs.dtype.names
         return blobs if names is None else blobs[names[number - ndim]]
 

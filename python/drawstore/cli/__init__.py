@@ -14,7 +14,20 @@ from .text import escaped
 
 __all__ = ["main"]
 
-_COMMANDS = ("ls", "show", "summary", "check", "recover", "why", "diff", "demo")
+_COMMANDS = (
+    "ls",
+    "show",
+    "summary",
+    "check",
+    "recover",
+    "convert",
+    "snapshot",
+    "repack",
+    "rescue",
+    "why",
+    "diff",
+    "demo",
+)
 _UNUSABLE = 2  # the exit code for arguments that make no sense
 
 _EPILOG = """\b

@@ -22,7 +22,7 @@ from .runs import Layout
 if TYPE_CHECKING:
     from .store_file import StoreFile
 
-__all__ = ["explain", "heal"]
+__all__ = ["deliver", "explain", "heal"]
 
 _BLOCK_BYTES = 16 * 2**20
 _PATIENCE = 60.0  # seconds that healing waits for those who have the file open
@@ -38,7 +38,7 @@ def heal(file: StoreFile, path: str) -> None:
     path : str
         Of the journal.
     """
-    journals.heal(path, file.path, functools.partial(_deliver, file))
+    journals.heal(path, file.path, functools.partial(deliver, file))
 
 
 def explain(file: StoreFile, path: str) -> list[str]:
@@ -63,8 +63,24 @@ def explain(file: StoreFile, path: str) -> list[str]:
     return [line for line in lines if line]
 
 
-def _deliver(file: StoreFile, scan: JournalScan, piece: JournalScan.Chain, size: int) -> int:
-    """Write the rows of a chain that its group lacks; gives how many."""
+def deliver(file: StoreFile, scan: JournalScan, piece: JournalScan.Chain, size: int) -> int:
+    """Write the rows of a chain that its group lacks; gives how many.
+
+    Parameters
+    ----------
+    file : StoreFile
+        Which is acquired.
+    scan : JournalScan
+    piece : JournalScan.Chain
+        One of its chains.
+    size : int
+        Bytes of the journal.
+
+    Raises
+    ------
+    UnfitError
+        Where the rows do not belong behind those of the group, or there is none.
+    """
     if not os.path.exists(file.path) or not os.path.getsize(file.path):
         raise UnfitError(f"{piece.label!r} is not in the file any more")
     with file.reading() as opened:

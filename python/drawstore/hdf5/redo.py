@@ -87,7 +87,12 @@ class RedoFile:
                 "Wait until it ends, or write to another file",
             )
         self.pending = True  # until `heal` has looked
-        write_pieces(fd, [(_HOLDER_AT, packed_holder())])
+        try:
+            write_pieces(fd, [(_HOLDER_AT, packed_holder())])
+        except OSError:  # there is no room
+            os.unlink(self._path)
+            self.abandon()
+            raise
 
     def check(self) -> None:
         """Make sure that nobody else writes to the store; before each change of it.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from drawstore.interface import Backend, Chain, Run
     from drawstore.meta import Variable
 
-__all__ = ["Damage", "Progress", "Salvaged", "damaged_rows", "salvage"]
+__all__ = ["Damage", "Progress", "Salvaged", "damaged_rows", "salvage", "stretches"]
 
 _STRETCH = 4096  # rows within which damage is taken for one stretch
 _PIECE_BYTES = 16 * 2**20  # that are read at once
@@ -213,7 +213,7 @@ def _row_bytes(variable: Variable) -> int:
 def _copy(run: Run, chain: Chain, intact: NDArray[np.bool_], copy: Run) -> None:
     piece = max(1, _PIECE_BYTES // max(1, sum(map(_row_bytes, run.variables.values()))))
     with copy.init_chain(chain.chain_number) as into:
-        for start, stop in _stretches(intact):
+        for start, stop in stretches(intact):
             for first in range(start, stop, piece):
                 rows = slice(first, min(stop, first + piece))
                 into.extend(
@@ -260,7 +260,7 @@ def damaged_rows(read: _Reader, n: int, piece: int = _STRETCH) -> Iterator[tuple
             return reason(error) or type(error).__name__
         return ""
 
-    def stretches() -> Iterator[tuple[range, str]]:
+    def pieces() -> Iterator[tuple[range, str]]:
         for begin in range(0, n, piece):
             end = min(n, begin + piece)
             if not fails(begin, end):
@@ -278,7 +278,7 @@ def damaged_rows(read: _Reader, n: int, piece: int = _STRETCH) -> Iterator[tuple
                     yield range(first, first + 1 + last), why
 
     found: tuple[range, str] | None = None
-    for rows, why in stretches():
+    for rows, why in pieces():
         if found is not None and found[0].stop == rows.start:
             found = range(found[0].start, rows.stop), found[1]
             continue
@@ -289,6 +289,7 @@ def damaged_rows(read: _Reader, n: int, piece: int = _STRETCH) -> Iterator[tuple
         yield found
 
 
-def _stretches(intact: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+def stretches(intact: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Find where rows that are marked begin and end, stretch by stretch."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], intact, [False]])))
     yield from zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)

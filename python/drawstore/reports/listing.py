@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 
 from drawstore.clickhouse.address import is_url
+from drawstore.opening import OF_ZARR
 
 from .head import DAMAGED, RunHead, list_run, reason
 from .place import UNREADABLE, Place
@@ -49,7 +50,7 @@ def list_runs(where: str, *, recursive: bool = False) -> Iterator[tuple[str, Run
 
 
 def stores_in(directory: str, recursive: bool = False) -> Iterator[str]:
-    """Find the stores in a directory: itself, folders in it, and HDF5 files with runs.
+    """Find the stores in a directory: itself, folders in it, and HDF5 and netCDF files with runs.
 
     Links to directories are not followed to look for more, and what may not be read is left out.
     """
@@ -74,7 +75,8 @@ def _is_run(path: str) -> bool:
 
 def _is_store(path: str) -> bool:
     if os.path.isdir(path):
-        return any(_is_run(os.path.join(path, name)) for name in os.listdir(path))
+        names = os.listdir(path)
+        return any(name in OF_ZARR or _is_run(os.path.join(path, name)) for name in names)
     import h5py
 
     try:
