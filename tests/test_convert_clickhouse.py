@@ -46,7 +46,6 @@ def test_runs_go_into_a_database_and_back(url, run):
     copy = drawstore.open("back.h5").get_run(run.rid)
     assert_same_chains(copy, run)
     assert_same_facts(copy, run)
-    del copy
     stored = drawstore.open(url).get_run(run.rid)
     assert stored.observed_data.keys() == run.observed_data.keys()
     assert {"prior"} <= stored._load_groups().keys()
