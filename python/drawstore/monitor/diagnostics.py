@@ -14,6 +14,8 @@ from .status import Numbers
 
 __all__ = ["Diagnostics", "diagnose"]
 
+_TAILS = 0.05, 0.95  # their quantiles in Vehtari et al.
+
 
 @dataclass(frozen=True, eq=False)
 class Diagnostics:
@@ -29,8 +31,8 @@ class Diagnostics:
         Rank-normalised split R-hat, or folded where that is larger; None for one chain. Of
         ensembles the draws of all walkers at a step are pooled, and each is one chain.
     ess_bulk, ess_tail : ndarray of float64, shape (n_params,), or None
-        Effective sample size of independent chains, in the bulk and in the tails; None of
-        ensembles.
+        Effective sample size of independent chains, in the bulk, and in the tails: the lesser of
+        those of the quantiles at 5 % and 95 %. None of ensembles.
 
     References
     ----------
@@ -68,7 +70,7 @@ def diagnose(followed: Sequence[Followed], n_steps: int) -> Diagnostics:
         n_steps,
         each_param("rhat", method="rank") if len(followed) > 1 else None,
         each_param("ess", method="bulk") if of_chains else None,
-        each_param("ess", method="tail") if of_chains else None,
+        each_param("ess", method="tail", prob=_TAILS) if of_chains else None,
     )
 
 
