@@ -14,7 +14,7 @@ from .status import Numbers
 
 __all__ = ["Diagnostics", "diagnose"]
 
-_TAILS = 0.05, 0.95  # the quantiles of [1]_ of `Diagnostics`
+_TAILS = 0.05, 0.95  # their quantiles in Vehtari et al.
 
 
 @dataclass(frozen=True, eq=False)
