@@ -97,6 +97,7 @@ def _without_ours(traceback: TracebackType | None) -> TracebackType | None:
         if os.path.dirname(file) != _HERE and file != "<frozen runpy>":
             kept.append(traceback)
         traceback = traceback.tb_next
-    for entry, following in zip(kept, [*kept[1:], None], strict=True):
-        entry.tb_next = following
-    return kept[0] if kept else None
+    following = None
+    for entry in reversed(kept):
+        entry.tb_next, following = following, entry
+    return following
