@@ -18,6 +18,7 @@ _COMMANDS = (
     "ls",
     "show",
     "summary",
+    "watch",
     "check",
     "recover",
     "convert",
@@ -26,6 +27,7 @@ _COMMANDS = (
     "rescue",
     "why",
     "diff",
+    "run",
     "demo",
 )
 _UNUSABLE = 2  # the exit code for arguments that make no sense
