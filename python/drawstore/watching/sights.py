@@ -72,6 +72,7 @@ def _run(sight: Sight) -> dict[str, Any]:
         "where": sight.where,
         "rid": sight.rid,
         "state": sight.state,
+        "is_over": sight.is_over,
         "error": sight.error,
         "draws": sight.draws,
         "walkers": sight.walkers,

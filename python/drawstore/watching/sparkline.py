@@ -47,7 +47,8 @@ def sparkline(
         heights = np.bincount(column[finite], values[finite], minlength=n_columns) / counts
     drawn = heights[counts > 0]
     low, high = (drawn.min(), drawn.max()) if len(drawn) else (0.0, 0.0)
-    span = high - low
+    with np.errstate(over="ignore"):
+        span = high - low
     text = ""
     for height in heights:
         if not np.isfinite(height):

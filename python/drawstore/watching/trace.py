@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..monitor.ensembles import of_run
+from ..backends.emcee_file import EmceeRun
+from ..ensemble import is_ensemble
 
 if TYPE_CHECKING:
     from ..interface import Run
@@ -38,19 +39,22 @@ class Trace:
         self._stride = 1
         self._kept: dict[int, Values] = {}
         self._last: Values | None = None
+        self._n = 0
 
     def update(self, n: int) -> None:
-        """Read draws that came since; there are n by now, of the shortest chain."""
+        """Read draws that came since; there are n by now, of the longest chain."""
         if n <= max(self._kept, default=-1):  # another run by now
             self._kept, self._stride = {}, 1
         while n > _MOST * self._stride:
             self._stride *= 2
             self._kept = {i: row for i, row in self._kept.items() if i % self._stride == 0}
         first = max(self._kept, default=-self._stride) + self._stride
-        for i in range(first, n, self._stride):
-            self._kept[i] = self._read(i)
-        if n:
-            self._last = self._kept[n - 1] if n - 1 in self._kept else self._read(n - 1)
+        new = range(first, n, self._stride)
+        if new:
+            self._kept |= zip(new, self._read(new), strict=True)
+        if n != self._n:
+            self._last = self._read(range(n - 1, n))[0] if n else None
+        self._n = n
 
     def last(self, parameter: int) -> float:
         """Give the value of the last draw; NaN where there is none."""
@@ -62,26 +66,33 @@ class Trace:
         return np.array(list(self._kept), dtype=np.intp), np.array(values, dtype=np.float64)
 
 
-def _reader(run: Run, names: Sequence[str]) -> Callable[[int], Values]:
-    """Make what gives a draw of all parameters, shape (n_params,)."""
-    ensemble = of_run(run)
-    if ensemble is not None:
-        return lambda i: _mean(ensemble.coords(i, i + 1)[0])
+def _reader(run: Run, names: Sequence[str]) -> Callable[[range], Values]:
+    """Make what gives draws of all parameters, shape (n, n_params), from a range of them."""
+    if isinstance(run, EmceeRun):
+        return lambda rows: _mean(run.read_steps(rows))
     chains = run.get_chains()
-    of_elements = tuple(f"{name.rpartition('[')[0]}" for name in names)
+    if is_ensemble(run):
+        return lambda rows: _mean(chains[0].get_draws("coords", _slice(rows)))
+    of_elements = {name.rpartition("[")[0] for name in names}
     variables = [name for name in run.variables if name in names or name in of_elements]
 
-    def read(i: int) -> Values:
-        rows = []
+    def read(rows: range) -> Values:
+        total, count = np.zeros((len(rows), len(names))), np.zeros((len(rows), 1))
         for chain in chains:
-            if i < len(chain):
-                values = chain.get_draws_at(i, variables)
-                rows.append(np.concatenate([np.ravel(values[name]) for name in variables]))
-        return _mean(np.array(rows))
+            draws = [chain.get_draws(name, _slice(rows)) for name in variables]
+            n = min(map(len, draws))
+            total[:n] += np.concatenate([values[:n].reshape(n, -1) for values in draws], axis=1)
+            count[:n] += 1
+        with np.errstate(invalid="ignore"):
+            return total / count
 
     return read
 
 
-def _mean(rows: NDArray[Any]) -> Values:
-    mean: Values = np.mean(rows, axis=0, dtype=np.float64)
+def _slice(rows: range) -> slice:
+    return slice(rows.start, rows.stop, rows.step)
+
+
+def _mean(steps: NDArray[Any]) -> Values:
+    mean: Values = np.mean(steps, axis=1, dtype=np.float64)
     return mean

@@ -32,6 +32,7 @@ class _Seen:
     is_followed: bool = False
     monitor: Monitor | None = None
     trace: Trace | None = None
+    n_chains: int = 0
 
 
 class Watcher:
@@ -122,8 +123,9 @@ class Watcher:
         if seen.monitor is None:
             seen.monitor = Monitor(Place.at(sight.where).run(sight.rid))
         status = seen.monitor.update()
-        if seen.trace is None and status.names:
+        if status.names and (seen.trace is None or len(status.chains) != seen.n_chains):
             seen.trace = Trace(Place.at(sight.where).run(sight.rid), status.names)
+            seen.n_chains = len(status.chains)
         if seen.trace is not None:
             both = [chain.n_steps + chain.n_left_out for chain in status.chains]
             seen.trace.update(max(both, default=0))
