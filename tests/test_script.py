@@ -6,13 +6,17 @@ import signal
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
+from types import SimpleNamespace
 
 import emcee
 import numpy as np
 import pytest
 
+import script_children
 from drawstore.emcee import HDFBackend
 from drawstore.script.place import find_place
+from faults.nursery import Nursery
 
 # Ends as a script does that is killed in the middle of a call of its likelihood function.
 LIKELIHOOD = """
@@ -57,8 +61,26 @@ def write(code, name="fit.py"):
     return name
 
 
-def python(*args, code=0, **env):
-    """Run Python; gives what it printed."""
+@pytest.fixture(scope="module")
+def nursery():
+    made = Nursery([script_children.__name__])
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def forked(nursery, monkeypatch):
+    """Have `python` fork a child, rather than start."""
+
+    def run(args, code, env):
+        child = nursery.start(script_children.run, os.getcwd(), list(args), env)
+        assert child.wait() == code, Path("stderr").read_text()
+        return SimpleNamespace(stdout=Path("stdout").read_text(), stderr=Path("stderr").read_text())
+
+    monkeypatch.setitem(globals(), "_run", run)
+
+
+def _run(args, code, env):
     done = subprocess.run(
         [sys.executable, *args],
         capture_output=True,
@@ -69,6 +91,11 @@ def python(*args, code=0, **env):
     )
     assert done.returncode == code, done.stderr
     return done
+
+
+def python(*args, code=0, **env):
+    """Run Python; gives what it printed."""
+    return _run(args, code, env)
 
 
 def recorded(*args, **kwargs):
@@ -116,6 +143,7 @@ def test_the_quickstart_of_emcee_gives_the_same_numbers(request):
     assert steps_of(path) == {"sampler-1": 100, "sampler-1.reset-1": 300}
 
 
+@pytest.mark.usefixtures("forked")
 def test_killed_and_started_again():
     """In burn-in, in production, and once more there; it has no seed."""
     write(BURN_IN_AND_PRODUCTION)
@@ -137,6 +165,7 @@ def test_killed_and_started_again():
     assert_same(ours, out())
 
 
+@pytest.mark.usefixtures("forked")
 def test_fresh_leaves_what_there_is():
     write(BURN_IN_AND_PRODUCTION)
     recorded("fit.py", KILL_AT="100", code=-signal.SIGKILL)
@@ -148,6 +177,7 @@ def test_fresh_leaves_what_there_is():
     assert steps == {"sampler-1": 20, "sampler-1.reset-1": 30}
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_script_that_changed_begins_anew_beside_the_old_draws():
     write(BURN_IN_AND_PRODUCTION)
     recorded("fit.py", KILL_AT="300", code=-signal.SIGKILL)
@@ -169,6 +199,7 @@ def test_a_script_that_changed_begins_anew_beside_the_old_draws():
     assert_same(out(), ours)
 
 
+@pytest.mark.usefixtures("forked")
 def test_more_steps_are_wanted_than_there_are():
     write(BURN_IN_AND_PRODUCTION)
     recorded("fit.py")
@@ -203,6 +234,7 @@ assert isinstance(backend, emcee.backends.HDFBackend)
 """
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("kills", [[], [60, 200], [700], [1200, 150, 40]], ids=str)
 def test_everything_at_once(kills):
     write(EVERYTHING)
@@ -226,6 +258,7 @@ save(sampler)
 """
 
 
+@pytest.mark.usefixtures("forked")
 def test_a_script_that_goes_on_with_its_own_file():
     write(GOES_ON_BY_ITSELF)
     recorded("fit.py", KILL_AT="100", code=-signal.SIGKILL)
@@ -341,8 +374,43 @@ def test_as_python_runs_a_module(tmp_path):
     plain = python("-m", "package.fit", "-m", "x").stdout
     printed, said = recorded("-m", "package.fit", "-m", "x")
     assert printed == plain
-    assert said[-1] == "drawstore: it made no sampler of emcee"
+    assert said[-1] == "drawstore: it did not import emcee"
     assert os.listdir() == ["package"]  # nothing was kept, so nothing is left
+
+
+# What emcee refuses, in its words; steps that are not stored; a fork that ends as a script does.
+AT_THE_EDGE = f"""{LIKELIHOOD}
+sampler = emcee.EnsembleSampler(8, 2, log_prob)
+start = np.random.RandomState(1).randn(8, 2)
+for wrong in (dict(iterations=None), dict(thin_by=0), dict(initial_state=start[1:]),
+        dict(initial_state=None), dict(initial_state=start.astype(str))):
+    try:
+        list(sampler.sample(**dict(initial_state=start, iterations=3) | wrong))
+    except Exception as error:
+        print(type(error), str(error)[:50])
+sampler.run_mcmc(start, 5, store=False)
+print(sampler.iteration)
+if os.fork() == 0:
+    sys.exit(sampler.run_mcmc(start, 3) is None)
+print(os.waitstatus_to_exitcode(os.wait()[1]))
+for precision in (np.float32, np.longdouble, int):
+    other = emcee.EnsembleSampler(8, 2, log_prob)
+    other.random_state = np.random.RandomState(1).get_state()
+    state = other.run_mcmc((10 * start).astype(precision), 5)
+    print(state.coords.dtype, state.coords[0, 0], other.get_chain().dtype)
+"""
+
+
+@pytest.mark.usefixtures("forked")
+@pytest.mark.parametrize("kill_at", [None, 130])
+def test_what_is_unusual(kill_at):
+    write(AT_THE_EDGE)
+    plain = python("fit.py").stdout
+    if kill_at is not None:
+        recorded("fit.py", KILL_AT=str(kill_at), code=-signal.SIGKILL)
+    assert recorded("fit.py")[0] == plain
+    steps = steps_of("fit-drawstore/draws.h5")
+    assert steps == {f"sampler-{number}": 5 for number in (1, 2, 3)}
 
 
 def test_a_second_one_at_the_same_time(tmp_path):
@@ -398,6 +466,7 @@ np.savez("out.npz", chain=result.chain, more=more.chain, fraction=more.acceptanc
 """
 
 
+@pytest.mark.usefixtures("forked")
 @pytest.mark.parametrize("calls", [None, 300, 700])
 def test_emcee_behind_lmfit(calls):
     write(LMFIT)

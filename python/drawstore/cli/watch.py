@@ -89,7 +89,7 @@ class _Watching:
         self.when = datetime.now(UTC)
         self.trouble = ""
         try:
-            if self._left is None and not self.watcher.is_there():
+            if self._left is None and not (self._has_seen or self.watcher.is_there()):
                 self.sights, self.trouble = [], f"waiting for {self.watcher.where}"
             else:
                 self.sights = self.watcher.look()

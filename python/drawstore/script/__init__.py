@@ -76,15 +76,16 @@ def run(
     after_import("numpy.random", seed)
     after_import("emcee", patch)
     place.seed_python()
-    shown = shlex.quote(os.path.relpath(place.path))
+    shown, pid = shlex.quote(place.shown), os.getpid()
     state = "goes on with" if os.path.exists(place.path) else "keeps its draws in"
     _say(f"{target} {state} {shown}; to see them: drawstore watch {shown}")
     try:
         return execute(target, arguments, is_module=is_module)
     finally:
-        if record is not None:
-            record.close()
-        _say("it made no sampler of emcee" if record is None else record.describe())
+        if os.getpid() == pid:  # the script may have forked
+            if record is not None:
+                record.close()
+            _say("it did not import emcee" if record is None else record.describe())
 
 
 def _say(line: str) -> None:

@@ -26,6 +26,8 @@ class Place:
     ----------
     path : str
         The HDF5 file. Beside it is a JSON file that says how the script was called.
+    shown : str
+        The same, as seen from the directory in which the script was begun.
     command : list of str
         The script and its arguments.
     seed : int
@@ -34,6 +36,7 @@ class Place:
     """
 
     path: str
+    shown: str
     command: list[str]
     seed: int
 
@@ -99,7 +102,8 @@ def find_place(
                 f"{_about(path)!r} does not say with which seed the script began ({error!r}); "
                 "with --fresh it begins anew"
             ) from None
-    return Place(path, [target, *arguments], seed)
+    here = os.getcwd() + os.sep
+    return Place(path, path.removeprefix(here), [target, *arguments], seed)
 
 
 def _folder(target: str, arguments: Sequence[str], is_module: bool) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import os
+import threading
 from collections.abc import Callable, Iterator
 from types import ModuleType
 from typing import Any
@@ -78,6 +79,7 @@ class Record:
         self._parts: WeakKeyDictionary[emcee.EnsembleSampler, Part] = WeakKeyDictionary()
         self._open: list[Part] = []
         self._samplers = 0
+        self._lock = threading.Lock()  # of what threads of the script share
         self._kept = self._found = 0
 
     def watch_over(self, module: ModuleType) -> None:
@@ -91,24 +93,23 @@ class Record:
             given.apply_defaults()
             options = given.arguments
             del options["self"]
-            if os.getpid() != self._pid or not options["store"]:
-                return original(sampler, **options)
-            return self._sample(original, sampler, options)
+            if os.getpid() == self._pid and _can_be_kept(sampler, options):
+                return self._sample(original, sampler, options)
+            return original(sampler, **options)
 
         module.EnsembleSampler.sample = sample
         module.backends.HDFBackend = HDFBackend
 
     def close(self) -> None:
         """Have all steps in the file, and let it go."""
-        if os.getpid() == self._pid:
-            self._close(self._open)
+        self._close(self._open)
 
     def describe(self) -> str:
         """Say what was kept, in a line."""
         if not self._samplers:
             return "no sampler of emcee has stored a step"
         before = f" and {self._found:,} of earlier attempts" if self._found else ""
-        return f"{self._kept:,} new steps{before} are in {os.path.relpath(self._place.path)}"
+        return f"{self._kept:,} new steps{before} are in {self._place.shown}"
 
     def _sample(
         self, original: Sample, sampler: emcee.EnsembleSampler, options: dict[str, Any]
@@ -119,7 +120,8 @@ class Record:
         yields = 1 if thin is None else every  # of the sampler, for each step that it stores
         wanted = options["iterations"] // yields
         dtype = emcee.State(options["initial_state"]).coords.dtype
-        part = self._part(sampler, every, dtype)
+        with self._lock:
+            part = self._part(sampler, every, dtype)
         part.has_room = False
         rows = range(part.position, min(part.position + wanted, part.stored))
         if rows:
@@ -241,6 +243,19 @@ class Record:
     @staticmethod
     def _named(name: str, attempt: int) -> str:
         return name if attempt == 1 else f"{name}.attempt-{attempt}"
+
+
+def _can_be_kept(sampler: emcee.EnsembleSampler, options: dict[str, Any]) -> bool:
+    """Whether a call stores steps that a file can hold; emcee says what is wrong with others."""
+    if not options["store"] or options["iterations"] is None or options["initial_state"] is None:
+        return False
+    coords = emcee.State(options["initial_state"]).coords
+    every = options["thin_by"] if options["thin"] is None else options["thin"]
+    return (
+        np.shape(coords) == (sampler.nwalkers, sampler.ndim)
+        and coords.dtype.kind in "fiu"
+        and int(every) > 0
+    )
 
 
 def _own(move: Any) -> Any:

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from ..clickhouse.address import is_url
 from ..monitor import Monitor
 from ..reports.head import RunHead, reason
-from ..reports.listing import list_runs
+from ..reports.listing import list_runs, stores_in
 from ..reports.place import UNREADABLE, Place
 from .sights import Sight
 from .trace import Trace
@@ -56,8 +56,10 @@ class Watcher:
 
     def is_there(self) -> bool:
         """Say whether there is anything to look at yet."""
-        if is_url(self.where) or os.path.isdir(self.where):
+        if is_url(self.where):
             return True
+        if os.path.isdir(self.where):
+            return any(stores_in(self.where))
         return os.path.exists(self.where) and os.path.getsize(self.where) > 0
 
     def look(self) -> list[Sight]:
