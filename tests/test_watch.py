@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -87,11 +86,6 @@ def shown(terminal):
 
 
 class TestTerminal:
-    @pytest.fixture(autouse=True)
-    def tmux(self):
-        if shutil.which("tmux") is None:
-            pytest.skip("there is no tmux")
-
     def watch(self, place, *options, **kwargs):
         return Terminal([*DRAWSTORE, "watch", place, "--interval", "0.1", *options], **kwargs)
 
