@@ -55,12 +55,12 @@ def command(
     A run has stalled when no draw came for 10 seconds, and for 20 times as long as one used to
     take. Numbers of several parameters are those of the worst.
     """
-    from drawstore.watching import Watcher
-
-    from .output import console
-
-    watching = _Watching(Watcher(where, rid), 1 if once else looks, until_end)
     try:
+        from drawstore.watching import Watcher
+
+        from .output import console
+
+        watching = _Watching(Watcher(where, rid), 1 if once else looks, until_end)
         if as_json or not console().is_terminal:
             _print(watching, interval, as_json)
         else:
