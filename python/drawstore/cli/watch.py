@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -145,6 +146,8 @@ def _show(watching: _Watching, interval: float) -> None:
     from .output import console
     from .watch_view import Screen
 
+    if hasattr(os, "nice"):
+        os.nice(10)  # where all cores are busy, whoever samples goes first
     out = console()
 
     def screen() -> Screen:
