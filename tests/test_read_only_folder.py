@@ -9,7 +9,6 @@ import pytest
 # What commands import when they are asked to may be where nobody else may read.
 import drawstore.cli.repack
 import drawstore.cli.snapshot
-import drawstore.recovery.show
 import drawstore.repacking
 import drawstore.snapshots  # noqa: F401
 from drawstore.cli import main

@@ -19,9 +19,9 @@ from ..dtypes import dtype_text, parse_dtype
 from ..groups import SAMPLING
 from ..interface import Group
 from ..meta import DataVariable, RunMeta, Variable, make_meta, pack_array
+from ..samplers import Stat, name_stats
 from ..warmup import is_mark
 from .datasets import SAMPLED
-from .samplers import Stat, name_stats
 from .tree_columns import SAMPLE_DIMS, ChainShape, Column
 
 __all__ = ["DESCRIPTION", "TreeShape", "shape_of"]

@@ -69,7 +69,7 @@ class Trace:
 def _reader(run: Run, names: Sequence[str]) -> Callable[[range], Values]:
     """Make what gives draws of all parameters, shape (n, n_params), from a range of them."""
     if isinstance(run, EmceeRun):
-        return lambda rows: _mean(run.read_steps(rows))
+        return lambda rows: _mean(run.steps("chain", rows))
     chains = run.get_chains()
     if is_ensemble(run):
         return lambda rows: _mean(chains[0].get_draws("coords", _slice(rows)))
