@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import json_option
+from .text import escaped
 
 if TYPE_CHECKING:
     from drawstore.convert import Plan
@@ -77,11 +78,11 @@ def command(
 def _describe(plan: Plan) -> None:
     from drawstore.convert import FORMATS
 
-    click.echo(f"{plan.source} to {plan.target}, {FORMATS[plan.format]}")
+    click.echo(escaped(f"{plan.source} to {plan.target}, {FORMATS[plan.format]}"))
     for run in plan.runs:
-        click.echo(f"run {run.rid}: {run.draws:,} draws in {run.chains:,} chains")
+        click.echo(escaped(f"run {run.rid}: {run.draws:,} draws in {run.chains:,} chains"))
         for loss in run.losses:
-            click.echo(f"  not kept: {loss}")
+            click.echo(escaped(f"  not kept: {loss}"))
 
 
 @contextmanager

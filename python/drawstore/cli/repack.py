@@ -8,7 +8,6 @@ from pathlib import Path
 import click
 
 from .options import json_option
-from .output import console, print_json, size_text
 
 __all__ = ["command"]
 
@@ -35,6 +34,8 @@ def command(file: Path, to: Path | None, compression: str, as_json: bool) -> Non
 
     from drawstore.repacking import repack
 
+    from .output import console, harmless, print_json, size_text
+
     done = repack(file, to, compression=cast(Literal["gzip", "lzf", "none"], compression))
     if as_json:
         print_json(asdict(done))
@@ -42,7 +43,7 @@ def command(file: Path, to: Path | None, compression: str, as_json: bool) -> Non
     out = console()
     before, after = size_text(done.bytes_before), size_text(done.bytes_after)
     where = "" if done.to == done.file else f" -> {done.to}"
-    out.print(f"{done.file}{where}: {before} -> {after}", soft_wrap=True)
+    out.print(harmless(f"{done.file}{where}: {before} -> {after}"), soft_wrap=True)
     for rows in done.datasets:
         padding = f", {rows.padding:,} never sampled are gone" if rows.padding else ""
-        out.print(f"  {rows.name}: {rows.rows:,} rows{padding}", soft_wrap=True)
+        out.print(harmless(f"  {rows.name}: {rows.rows:,} rows{padding}"), soft_wrap=True)

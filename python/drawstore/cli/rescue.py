@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import json_option
-from .output import console, print_json
 
 if TYPE_CHECKING:
     from drawstore.rescue import Rescued
@@ -38,6 +37,8 @@ def command(file: Path, to: Path, fill: bool, timeout: float, as_json: bool) -> 
     """
     from drawstore.rescue import rescue
 
+    from .output import print_json
+
     report = rescue(file, to, fill=fill, timeout=timeout)
     if as_json:
         print_json({**asdict(report), "is_complete": report.is_complete})
@@ -48,26 +49,27 @@ def command(file: Path, to: Path, fill: bool, timeout: float, as_json: bool) -> 
 
 def _show(report: Rescued) -> None:
     from rich.table import Table
-    from rich.text import Text
+
+    from .output import console, harmless
 
     out = console()
-    out.print(f"{report.file} -> {report.to}", soft_wrap=True)
+    out.print(harmless(f"{report.file} -> {report.to}"), soft_wrap=True)
     for run in report.runs:
         said = "unknown" if run.announced is None else f"{run.announced:,}"
         table = Table("", "steps", "readable", "checksums", "lost", "why", title_justify="left")
-        table.title = Text(f"{run.name}: {said} steps announced")
+        table.title = harmless(f"{run.name}: {said} steps announced")
         for dataset in run.datasets:
             cells = [dataset.name, f"{dataset.steps:,}", f"{dataset.readable:,}"]
             cells.append("yes" if dataset.is_checked else "none")
             for span, why in [(_span(x.start, x.stop), x.why) for x in dataset.lost] or [("", "")]:
-                table.add_row(*map(Text, [*cells, span, why]))
+                table.add_row(*map(harmless, [*cells, span, why]))
                 cells = [""] * len(cells)
         out.print(table)
         for stretch in run.stretches:
             span = _span(stretch.start, stretch.stop)
-            out.print(f"  saved as {stretch.name}: steps {span}", soft_wrap=True)
+            out.print(harmless(f"  saved as {stretch.name}: steps {span}"), soft_wrap=True)
         for note in run.notes:
-            out.print(f"  {note}", soft_wrap=True)
+            out.print(harmless(f"  {note}"), soft_wrap=True)
     for note in filter(None, [report.how, *report.notes]):
         out.print(note, soft_wrap=True)
     out.print("everything was saved" if report.is_complete else "not everything could be saved")

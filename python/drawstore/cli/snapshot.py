@@ -7,7 +7,6 @@ from dataclasses import asdict
 import click
 
 from .options import json_option, where_argument
-from .output import console, print_json, size_text
 
 __all__ = ["command"]
 
@@ -34,6 +33,8 @@ def command(where: str, to: str, rid: str | None, timeout: float, as_json: bool)
     """
     from drawstore.snapshots import snapshot
 
+    from .output import console, harmless, print_json, size_text
+
     made = snapshot(where, to, rid=rid, timeout=timeout)
     if as_json:
         runs = [
@@ -43,7 +44,9 @@ def command(where: str, to: str, rid: str | None, timeout: float, as_json: bool)
         print_json({**asdict(made), "runs": runs})
         return
     out = console()
-    out.print(f"{made.source} -> {made.to}, {size_text(made.bytes)}", soft_wrap=True)
+    out.print(harmless(f"{made.source} -> {made.to}, {size_text(made.bytes)}"), soft_wrap=True)
     for run in made.runs:
         draws, chains = sum(run.draws.values()), len(run.draws)
-        out.print(f"  run {run.rid}: {draws:,} draws in {chains:,} chains", soft_wrap=True)
+        out.print(
+            harmless(f"  run {run.rid}: {draws:,} draws in {chains:,} chains"), soft_wrap=True
+        )
