@@ -28,10 +28,12 @@ class Reader:
     def __init__(self, draws):
         self.draws = draws
         self.n_read = 0
+        self.most = 0  # at once
 
     def __call__(self, start, stop):
         assert 0 <= start <= stop <= len(self.draws)
         self.n_read += stop - start
+        self.most = max(self.most, stop - start)
         draws = self.draws[start:stop].view()
         draws.flags.writeable = False
         return draws
@@ -105,6 +107,20 @@ def test_once_is_as_it_is_today():
     np.testing.assert_array_equal(running.tau(5000), integrated_time(draws, tol=0))
     assert running.n_seen == 0
     assert reader.n_read == 2 * 5000
+
+
+@pytest.mark.parametrize(("coefficient", "is_in_blocks"), [(0.9, True), (1.0 - 1e-5, False)])
+def test_many_draws_are_read_in_blocks(coefficient, is_in_blocks):
+    draws = autoregressive((60_000, 10, 6), coefficient)
+    reader = Reader(draws)
+    running = RunningTime(reader, most_bytes=2**22)
+    assert_same(running.tau(50_000), draws[:50_000])
+    assert (reader.most < 40_000) == is_in_blocks
+    assert (running.n_seen == 50_000) == is_in_blocks
+    if is_in_blocks:
+        reader.n_read = 0
+        assert_same(running.tau(60_000), draws)
+        assert reader.n_read == 10_001
 
 
 def test_windows_that_grow():

@@ -25,6 +25,7 @@ _LEAST_STEPS = 4  # for each lag that is kept; a shorter chain is as fast done a
 _MOST_BYTES = 2**28  # of sums
 _FEW_BYTES = 2**24  # of sums, which may be more than the draws themselves
 _BLOCK_BYTES = 2**24  # of draws that are read at a time
+_LARGE_ROW = 2**14  # bytes; whoever has larger draws has few of them
 
 
 class RunningTime:
@@ -32,8 +33,8 @@ class RunningTime:
 
     The first time, and as long as there are few draws for such windows, all are read. Later those
     that came since, and the one before them: where that is not what it was, all begins anew. That
-    is all that is noticed of draws that change. They are read again, in blocks, where a window
-    outgrows the lags that are kept: a number of times that grows as the logarithm of the window.
+    is all that is noticed of draws that change. They are read again where a window outgrows the
+    lags that are kept: a number of times that grows as the logarithm of the window.
 
     Any thread may ask.
 
@@ -42,10 +43,16 @@ class RunningTime:
     read : callable
         ``read(start, stop)`` gives the draws from ``start`` up to ``stop``, an ndarray of real
         numbers, of shape (stop - start, n_walkers, n_params). It is not changed, and not kept.
+    most_bytes : float
+        More draws are read in blocks, but for windows that need nearly all of them; inf where
+        reading costs no memory.
     """
 
-    def __init__(self, read: Callable[[int, int], NDArray[Any]]) -> None:
+    def __init__(
+        self, read: Callable[[int, int], NDArray[Any]], *, most_bytes: float = 2**27
+    ) -> None:
         self._read = read
+        self._most_bytes = most_bytes
         self._lock = threading.Lock()
         self._forget()
 
@@ -107,6 +114,10 @@ class RunningTime:
                     return tau
                 n_lags = 2 * self._sums.n_lags
             self._forget()
+        if n_steps * self._row_bytes(n_steps) > self._most_bytes:
+            tau = self._in_blocks(n_steps, c, threads, n_lags)
+            if tau is not None:
+                return tau
         draws = self._read(0, n_steps)
         tau = _core.integrated_time(draws, c, threads=threads)
         self._like = np.empty((0, *draws.shape[1:]), draws.dtype)
@@ -118,12 +129,43 @@ class RunningTime:
         """Let there be sums, where they pay: for draws that grow, and are many for their window."""
         if n_steps <= self._n_steps or n_steps < _LEAST_STEPS * self._n_lags:
             return
-        n_lags, n_series = int(self._n_lags), math.prod(self._like.shape[1:])
-        n_bytes = 3 * n_lags * 8 * (-(-n_series // 16) * 16)
-        draws_bytes = n_steps * n_series * self._like.itemsize
-        if n_bytes <= min(_MOST_BYTES, max(_FEW_BYTES, draws_bytes)):
-            n_walkers, n_params = self._like.shape[1:]
-            self._sums = _core.LagSums(n_walkers, n_params, n_lags)
+        self._sums = self._sums_for(int(self._n_lags), n_steps)
+
+    def _sums_for(self, n_lags: int, n_steps: int) -> _core.LagSums | None:
+        """Make sums, where they are not too large."""
+        _, n_walkers, n_params = self._like.shape
+        n_bytes = 3 * n_lags * 8 * (-(-n_walkers * n_params // 16) * 16)
+        draws_bytes = n_steps * n_walkers * n_params * self._like.itemsize
+        if n_bytes > min(_MOST_BYTES, max(_FEW_BYTES, draws_bytes)):
+            return None
+        return _core.LagSums(n_walkers, n_params, n_lags)
+
+    def _row_bytes(self, n_steps: int) -> int:
+        """Tell the size of a draw, for which one may be read; 0 where so few are never many."""
+        if n_steps * _LARGE_ROW <= self._most_bytes:
+            return 0
+        row = self._read(0, 1)
+        return row.nbytes
+
+    def _in_blocks(
+        self, n_steps: int, c: float, threads: int, n_lags: int
+    ) -> NDArray[np.float64] | None:
+        """Begin with sums at once; None where a window needs more lags than can be kept."""
+        draws = self._read(0, min(n_steps, max(1, _BLOCK_BYTES // self._row_bytes(n_steps))))
+        self._like = np.empty((0, *draws.shape[1:]), draws.dtype)
+        lags = max(n_lags, _lags_for(_core.integrated_time(draws, c, threads=threads), c))
+        del draws
+        while _LEAST_STEPS * lags <= n_steps:
+            sums = self._sums_for(int(lags), n_steps)
+            if sums is None or not self._catch_up(sums, n_steps, threads):
+                break
+            tau = sums.integrated_time(c)
+            if tau is not None:
+                self._sums = sums
+                return tau
+            lags *= 4
+        self._forget()
+        return None
 
     def _catch_up(self, sums: _core.LagSums, n_steps: int, threads: int) -> bool:
         """Add the draws that came; False where those before are others than they were."""

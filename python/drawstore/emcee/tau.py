@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,7 +56,7 @@ class ChainTimes:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._begin((0, 0))
+        self._begin((0, 0), False)
 
     def of(
         self,
@@ -74,7 +75,7 @@ class ChainTimes:
         with self._lock:
             part = discard, thin
             if part != self._part or self._has_changed(positions):
-                self._begin(part)
+                self._begin(part, positions.room is not None)
             self._steps.read = lambda start, stop: positions.read(rows[start:stop])
             try:
                 tau = self._running.tau(len(rows), c, threads=threads)
@@ -84,10 +85,11 @@ class ChainTimes:
         _check(tau, len(rows), tol, quiet)
         return tau
 
-    def _begin(self, part: tuple[int, int]) -> None:
+    def _begin(self, part: tuple[int, int], in_memory: bool) -> None:
         self._part = part
         self._steps = steps = _Steps()
-        self._running = RunningTime(lambda start, stop: steps.read(start, stop))
+        limit = {"most_bytes": math.inf} if in_memory else {}
+        self._running = RunningTime(lambda start, stop: steps.read(start, stop), **limit)
         self._n_summed = 0
         self._sum = 0
 
