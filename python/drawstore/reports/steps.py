@@ -48,7 +48,7 @@ class Steps:
         return self._count
 
     def coords(self, rows: range) -> NDArray[Any]:
-        """Read positions, shape (n, n_walkers, ndim)."""
+        """Read positions, shape (n, n_walkers, ndim), also of steps that have come since."""
         return self._read("coords" if self._file is None else "chain", rows)
 
     def log_prob(self, rows: range) -> NDArray[Any]:
@@ -77,7 +77,7 @@ class Steps:
         if self._file is not None:
             return self._file.steps(name, rows)
         assert self._chain is not None
-        return self._chain.get_draws(name, slice(rows.start, rows.stop))
+        return self._chain.get_draws(name, slice(rows.start, rows.stop, rows.step))
 
 
 @dataclass(frozen=True)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.emcee_file import EmceeRun
-from ..ensemble import is_ensemble
+from ..reports.steps import Steps, has_steps
 
 if TYPE_CHECKING:
     from ..interface import Run
@@ -68,11 +67,10 @@ class Trace:
 
 def _reader(run: Run, names: Sequence[str]) -> Callable[[range], Values]:
     """Make what gives draws of all parameters, shape (n, n_params), from a range of them."""
-    if isinstance(run, EmceeRun):
-        return lambda rows: _mean(run.steps("chain", rows))
+    if has_steps(run):
+        coords = Steps(run).coords
+        return lambda rows: np.mean(coords(rows), axis=1, dtype=np.float64)
     chains = run.get_chains()
-    if is_ensemble(run):
-        return lambda rows: _mean(chains[0].get_draws("coords", _slice(rows)))
     of_elements = {name.rpartition("[")[0] for name in names}
     variables = [name for name in run.variables if name in names or name in of_elements]
 
@@ -91,8 +89,3 @@ def _reader(run: Run, names: Sequence[str]) -> Callable[[range], Values]:
 
 def _slice(rows: range) -> slice:
     return slice(rows.start, rows.stop, rows.step)
-
-
-def _mean(steps: NDArray[Any]) -> Values:
-    mean: Values = np.mean(steps, axis=1, dtype=np.float64)
-    return mean
