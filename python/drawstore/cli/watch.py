@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_INTERVAL = 1.0  # seconds
+_SHARE = 25  # times what a look takes go by to the next one, for whoever samples
 _TICK = 0.2  # seconds from one look at the size of the terminal to the next
 
 
@@ -28,10 +30,8 @@ _TICK = 0.2  # seconds from one look at the size of the terminal to the next
 @click.option(
     "--interval",
     type=click.FloatRange(min=0.05),
-    default=1.0,
-    show_default=True,
     metavar="SECONDS",
-    help="From one look to the next.",
+    help="From one look to the next; by default 1, or 25 times what a look takes.",
 )
 @click.option("-n", "looks", type=click.IntRange(min=1), metavar="N", help="End after N looks.")
 @click.option("--once", is_flag=True, help="Look once.")
@@ -40,7 +40,7 @@ _TICK = 0.2  # seconds from one look at the size of the terminal to the next
 def command(
     where: str,
     rid: str | None,
-    interval: float,
+    interval: float | None,
     looks: int | None,
     once: bool,
     until_end: bool,
@@ -108,7 +108,15 @@ class _Watching:
         return is_last
 
 
-def _print(watching: _Watching, interval: float, as_json: bool) -> None:
+def _next_look(began: float, interval: float | None) -> float:
+    """Say when to look again after a look that has just ended."""
+    if interval is not None:
+        return began + interval
+    took = time.monotonic() - began
+    return began + max(_INTERVAL, _SHARE * took)
+
+
+def _print(watching: _Watching, interval: float | None, as_json: bool) -> None:
     """Print lines."""
     from drawstore.watching.sights import report
 
@@ -128,17 +136,18 @@ def _print(watching: _Watching, interval: float, as_json: bool) -> None:
         sys.stdout.flush()
 
 
-def _looks(watching: _Watching, interval: float) -> Iterator[None]:
+def _looks(watching: _Watching, interval: float | None) -> Iterator[None]:
     while True:
         began = time.monotonic()
         is_last = watching.look()
+        again = _next_look(began, interval)
         yield
         if is_last:
             return
-        time.sleep(max(0.0, began + interval - time.monotonic()))
+        time.sleep(max(0.0, again - time.monotonic()))
 
 
-def _show(watching: _Watching, interval: float) -> None:
+def _show(watching: _Watching, interval: float | None) -> None:
     """Keep a table up to date."""
     from rich.live import Live
 
@@ -157,9 +166,10 @@ def _show(watching: _Watching, interval: float) -> None:
     with keys() as pressed, Live(console=out, screen=True, auto_refresh=False) as live:
         is_last = False
         while not is_last:
-            end = time.monotonic() + interval
+            began = time.monotonic()
             is_last = watching.look()
             live.update(screen(), refresh=True)
+            end = _next_look(began, interval)
             size = out.size
             while not is_last and (left := end - time.monotonic()) > 0:
                 is_last = pressed.wait(min(left, _TICK)) in ("q", "Q")
