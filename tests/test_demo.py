@@ -139,7 +139,7 @@ def test_few_steps_work_and_by_default_each_run_has_a_folder_of_its_own(tmp_path
 def test_steps_that_are_none(tmp_path, steps):
     result = run("demo", f"--steps={steps}", cwd=tmp_path)
     assert result.returncode == 2
-    assert f"argument --steps: {steps!r} is no number of steps; give 1 or more" in result.stderr
+    assert f"'--steps': {steps!r} is no number of steps; give 1 or more" in result.stderr
     assert not list(tmp_path.iterdir())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -85,16 +84,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.UsageError as error:
         error.show()
         return _UNUSABLE
-    except BrokenPipeError:
-        # Who reads has seen enough. Nothing is left to be flushed at the end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    except click.Abort:  # an interrupt; click has ended the line
+        click.echo("drawstore: interrupted", err=True)
+        return 130
     except KeyError as error:  # its text is quoted
         click.echo(f"drawstore: {escaped(str(error.args[0]))}", err=True)
         return 1
     except (click.ClickException, OSError, RuntimeError, ValueError) as error:
         click.echo(f"drawstore: {escaped(str(error))}", err=True)
         return 1
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("\ndrawstore: interrupted", err=True)
-        return 130
