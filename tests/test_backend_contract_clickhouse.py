@@ -20,6 +20,7 @@ _numbers = count()
 
 class OnServer(BackendContract):
     cluster = None
+    bounds = (None, 1, 220, -1, -301)
 
     @pytest.fixture(autouse=True)
     def database(self, hosts, tmp_path):

@@ -131,6 +131,9 @@ def sample(backend):
     return sampler.get_chain(flat=True), sampler.get_blobs(flat=True)
 
 
+@pytest.mark.parametrize(
+    "small_blocks", [1_000, 10_000], indirect=True
+)  # a file is opened for each
 @pytest.mark.parametrize("kind", [drawstore.emcee.HDFBackend, emcee.backends.HDFBackend])
 def test_walkers_of_a_file_count_together(tmp_path, kind, small_blocks):
     path = str(tmp_path / "chain.h5")

@@ -10,6 +10,7 @@ from drawstore.testing.runs import RunsContract
 
 class TestEmbedded(BackendContract):
     is_shared = False
+    bounds = (None, 1, 220, -1, -301)
 
     def make_backend(self, path):
         return ClickHouseBackend(f"chdb://{path}/store", journal=path / "journals")
