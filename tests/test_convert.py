@@ -250,7 +250,7 @@ def foreign(kind):
     }
     coords, dims = {"school": ["A", "B", "Ç"]}, {"theta": ["school"]}
     if DATATREE:
-        data = arviz.from_dict(groups, coords=coords, dims=dims)
+        data = arviz.from_dict(groups, coords=coords, dims=dims, save_warmup=True)
     else:
         data = arviz.from_dict(**groups, coords=coords, dims=dims, save_warmup=True)
     if kind == "foreign.nc":
