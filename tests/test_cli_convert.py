@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -71,3 +73,18 @@ def test_a_terminal_shows_a_bar(monkeypatch):
     shown = CliRunner().invoke(command, ["source", "copy"])
     assert shown.exit_code == 0
     assert "100%" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("missing", "target"),
+    [("xarray", "a.nc"), ("h5netcdf", "a.nc"), ("zarr", "a.zarr"), ("pyarrow", "a.parquet")],
+)
+def test_a_missing_extra_is_named(missing, target):
+    # None in sys.modules is how Python marks a module that is not to be found.
+    code = f"import sys; sys.modules[{missing!r}] = None; from drawstore.cli import main; "
+    command = [sys.executable, "-c", f"{code} sys.exit(main(['convert', 'source', {target!r}]))"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"drawstore: drawstore needs {missing} to write ")
+    assert done.stderr.endswith(": pip install 'drawstore[convert]'\n")
+    assert os.listdir() == ["source"]

@@ -90,6 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyError as error:  # its text is quoted
         click.echo(f"drawstore: {escaped(str(error.args[0]))}", err=True)
         return 1
-    except (click.ClickException, OSError, RuntimeError, ValueError) as error:
+    except (click.ClickException, ImportError, OSError, RuntimeError, ValueError) as error:
         click.echo(f"drawstore: {escaped(str(error))}", err=True)
         return 1

@@ -8,18 +8,20 @@ from typing import Any
 
 import h5py
 import numpy as np
-import xarray as xr
 
 from ..interface import Run
 from .blocks import Rows
-from .tree import Sampled, TreeWriter, encoded, time_encoding
 
 try:
     import h5netcdf
+    import xarray as xr
 except ImportError as error:
     raise ImportError(
-        "drawstore needs h5netcdf to write netCDF: pip install 'drawstore[convert]'"
+        f"drawstore needs {error.name} to write netCDF: pip install 'drawstore[convert]'",
+        name=error.name,
     ) from error
+
+from .tree import Sampled, TreeWriter, encoded, time_encoding
 
 __all__ = ["WRITERS"]
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import os
 from typing import Any
 
-import xarray as xr
-
 from ..opening import OF_ZARR
-from .tree import Sampled, TreeWriter, encoded, time_encoding
 
 try:
+    import xarray as xr
     import zarr
 except ImportError as error:
     raise ImportError(
-        "drawstore needs zarr to write Zarr: pip install 'drawstore[convert]'"
+        f"drawstore needs {error.name} to write Zarr: pip install 'drawstore[convert]'",
+        name=error.name,
     ) from error
+
+from .tree import Sampled, TreeWriter, encoded, time_encoding
 
 __all__ = ["WRITERS"]
 
