@@ -2,9 +2,14 @@
 
 import signal
 
+import hypothesis
 import pytest
 
 import clickhouse_server
+
+# How long an example takes says what else the machine is doing.
+hypothesis.settings.register_profile("drawstore", deadline=None)
+hypothesis.settings.load_profile("drawstore")
 
 # Who starts the tests in the background may have Ctrl-C ignored, and so would their children.
 signal.signal(signal.SIGINT, signal.default_int_handler)
