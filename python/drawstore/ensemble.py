@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from .dtypes import parse_dtype
 from .interface import Chain, Group, Run
 from .meta import VariableSpec, make_meta
+from .read_only import ReadOnlyChain
 
 if TYPE_CHECKING:
     from .meta import RunMeta
@@ -277,7 +278,7 @@ class _Walkers(Run):
         return self._run.in_memory
 
     def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
-        _refuse()
+        raise _only_read()
 
     def get_chains(self) -> list[Chain]:
         return [_Walker(self, walker) for walker in range(self._n_walkers)]
@@ -329,7 +330,7 @@ class _Walkers(Run):
         return values
 
 
-class _Walker(Chain):
+class _Walker(ReadOnlyChain):
     def __init__(self, walkers: _Walkers, number: int) -> None:
         self._walkers = walkers
         self._number = number
@@ -366,28 +367,15 @@ class _Walker(Chain):
         index = range(len(self))[i]
         return slice(index, index + 1)
 
-    def append(
-        self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> None:
-        _refuse()
-
-    def extend(
-        self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> None:
-        _refuse()
-
     def announce(self, n_draws: int) -> None:
-        _refuse()
+        raise self._refusal()
 
-    def flush(self, sync: bool = False) -> None:
-        pass
-
-    def close(self) -> None:
-        pass
+    def _refusal(self) -> RuntimeError:
+        return _only_read()
 
 
-def _refuse() -> NoReturn:
-    raise RuntimeError("the walkers of an ensemble are to be read: its steps are appended whole")
+def _only_read() -> RuntimeError:
+    return RuntimeError("the walkers of an ensemble are to be read: its steps are appended whole")
 
 
 def _slice_of(rows: range) -> slice:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from .interface import Chain, Group, Run
 from .meta import RunMeta
+from .read_only import ReadOnlyChain
 
 __all__ = ["FrozenRun"]
 
@@ -55,7 +56,7 @@ class FrozenRun(Run):
         return self._run._load_groups()
 
 
-class FrozenChain(Chain):
+class FrozenChain(ReadOnlyChain):
     """A chain that does not grow any more; `FrozenRun` makes it."""
 
     def __init__(self, chain: Chain) -> None:
@@ -73,24 +74,8 @@ class FrozenChain(Chain):
     def __len__(self) -> int:
         return self._draws
 
-    def append(
-        self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> NoReturn:
-        raise _only_read()
-
-    def extend(
-        self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> NoReturn:
-        raise _only_read()
-
-    def announce(self, n_draws: int) -> None:
-        """Nothing is allocated."""
-
-    def flush(self, sync: bool = False) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        """The chain is somebody else's."""
+    def _refusal(self) -> RuntimeError:
+        return _only_read()
 
     def get_draws(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
         return self._chain.get_draws(name, self._within(slc))
@@ -107,11 +92,6 @@ class FrozenChain(Chain):
     def _within(self, slc: slice) -> slice:
         start, stop, step = slc.indices(self._draws)
         return slice(start, None if stop < 0 else stop, step)
-
-    def _row(self, i: int) -> int:
-        if not -self._draws <= i < self._draws:
-            raise IndexError(f"there is no draw {i}: the chain has {self._draws}")
-        return i % self._draws
 
 
 def _only_read() -> RuntimeError:

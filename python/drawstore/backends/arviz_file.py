@@ -7,12 +7,13 @@ import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta
+from drawstore.read_only import ReadOnlyChain
 
 try:
     import xarray as xr
@@ -158,7 +159,7 @@ class ArvizRun(Run):
         return _reopened, (self._backend.path,)
 
 
-class ArvizChain(Chain):
+class ArvizChain(ReadOnlyChain):
     """A chain in a file of ArviZ; `ArvizRun` makes it."""
 
     def __init__(self, run: ArvizRun, index: int) -> None:
@@ -177,24 +178,8 @@ class ArvizChain(Chain):
     def __len__(self) -> int:
         return self._of.warmup + self._of.draws
 
-    def append(
-        self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> NoReturn:
-        raise self._run._backend._reads_only()
-
-    def extend(
-        self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> NoReturn:
-        raise self._run._backend._reads_only()
-
-    def announce(self, n_draws: int) -> None:
-        """Nothing is allocated."""
-
-    def flush(self, sync: bool = False) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        """The file stays open for other chains."""
+    def _refusal(self) -> RuntimeError:
+        return self._run._backend._reads_only()
 
     def get_draws(self, name: str, slc: slice = slice(None)) -> Array:
         return self._read(self._run.shape.draws, name, slc)
@@ -211,11 +196,9 @@ class ArvizChain(Chain):
     def _at(
         self, get: Callable[[str, slice], Array], i: int, names: Iterable[str]
     ) -> dict[str, Array]:
-        n = len(self)
-        if not -n <= i < n:
-            raise IndexError(f"there is no draw {i}: the chain has {n}")
-        rows = {name: get(name, slice(i % n, i % n + 1)) for name in names}
-        return {name: row.reshape(row.shape[1:]) for name, row in rows.items()}
+        row = self._row(i)
+        rows = {name: get(name, slice(row, row + 1)) for name in names}
+        return {name: values.reshape(values.shape[1:]) for name, values in rows.items()}
 
     def _read(self, known: Mapping[str, Column], name: str, slc: slice) -> Array:
         if name not in known:

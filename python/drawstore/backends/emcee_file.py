@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import h5py
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from drawstore.hdf5.dtypes import from_file, memory_dtype
 from drawstore.hdf5.emcee_groups import emcee_groups
@@ -22,6 +22,7 @@ from drawstore.hdf5.runs import ROOT, no_such_run, run_size
 from drawstore.hdf5.store_file import store_file
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta, make_meta
+from drawstore.read_only import ReadOnlyChain
 
 if TYPE_CHECKING:
     from drawstore.emcee.stored import StoredSteps
@@ -215,7 +216,7 @@ class EmceeRun(Run):
         return {**vars(self), "_kept": {}, "_held": None}
 
 
-class EmceeChain(Chain):
+class EmceeChain(ReadOnlyChain):
     """A walker; `EmceeRun` makes it."""
 
     def __init__(self, run: EmceeRun, walker: int) -> None:
@@ -234,24 +235,8 @@ class EmceeChain(Chain):
     def __len__(self) -> int:
         return self._run.count()
 
-    def append(
-        self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> NoReturn:
-        raise self._run._backend._reads_only()
-
-    def extend(
-        self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> NoReturn:
-        raise self._run._backend._reads_only()
-
-    def announce(self, n_draws: int) -> None:
-        """Nothing is allocated."""
-
-    def flush(self, sync: bool = False) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+    def _refusal(self) -> RuntimeError:
+        return self._run._backend._reads_only()
 
     def get_draws(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
         return self._read(self._variables, [name], slc)[name]
@@ -268,11 +253,9 @@ class EmceeChain(Chain):
     def _read_at(
         self, known: dict[str, int], i: int, names: Iterable[str] | None
     ) -> dict[str, NDArray[Any]]:
-        n = len(self)
-        if not -n <= i < n:
-            raise IndexError(f"there is no draw {i}: the chain has {n}")
-        rows = self._read(known, known if names is None else names, slice(i % n, i % n + 1))
-        return {name: row.reshape(row.shape[1:]) for name, row in rows.items()}
+        row = self._row(i)
+        rows = self._read(known, known if names is None else names, slice(row, row + 1))
+        return {name: values.reshape(values.shape[1:]) for name, values in rows.items()}
 
     def _read(
         self, known: dict[str, int], names: Iterable[str], slc: slice

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any
 
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
 from drawstore.meta import RunMeta
+from drawstore.read_only import ReadOnlyChain
 from drawstore.stan.describe import check_columns, described, meta_of
 from drawstore.stan.names import find_runs
 from drawstore.stan.source import Kind, Source
@@ -151,7 +152,7 @@ class StanRun(Run):
         return StanRun, (self._rid, self._paths)
 
 
-class StanChain(Chain):
+class StanChain(ReadOnlyChain):
     """A file of Stan; `StanRun` makes it."""
 
     def __init__(self, rid: str, number: int, source: Source) -> None:
@@ -170,24 +171,8 @@ class StanChain(Chain):
     def __len__(self) -> int:
         return len(self._source)
 
-    def append(
-        self, draw: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> NoReturn:
-        raise _reads_only()
-
-    def extend(
-        self, draws: Mapping[str, ArrayLike], stats: Mapping[str, ArrayLike] | None = None
-    ) -> NoReturn:
-        raise _reads_only()
-
-    def announce(self, n_draws: int) -> None:
-        """Nothing is allocated."""
-
-    def flush(self, sync: bool = False) -> None:
-        """Nothing waits."""
-
-    def close(self) -> None:
-        """Nothing is open."""
+    def _refusal(self) -> RuntimeError:
+        return _reads_only()
 
     def get_draws(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
         return self._read("draws", name, slc)
@@ -208,12 +193,10 @@ class StanChain(Chain):
         return self._source.read(kind, name, rows[::-1])[::-1]
 
     def _read_at(self, kind: Kind, i: int, names: Sequence[str] | None) -> dict[str, NDArray[Any]]:
-        n = len(self)
-        if not -n <= i < n:
-            raise IndexError(f"there is no draw {i}: the chain has {n}")
-        row = range(i % n, i % n + 1)
+        row = self._row(i)
+        rows = range(row, row + 1)
         known = described(self._source, kind) if names is None else names
-        return {name: self._source.read(kind, name, row)[0, ...] for name in known}
+        return {name: self._source.read(kind, name, rows)[0, ...] for name in known}
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _open_chain, (self._rid, self._number, self._source.path)
