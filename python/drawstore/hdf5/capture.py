@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterable
 from typing import Any
 
 from drawstore._core import read_into, write_pieces
+
+from .file_object import FileObject
 
 __all__ = ["PAGE", "CapturedFile", "Stage"]
 
@@ -47,7 +48,7 @@ class Stage:
         self._used = 0
 
 
-class CapturedFile(io.RawIOBase):
+class CapturedFile(FileObject):
     """A view of a file in which the pages that are written to stay in memory.
 
     Pages behind the end of the file go to the disk: nothing in the file refers to them yet, so a
@@ -75,12 +76,12 @@ class CapturedFile(io.RawIOBase):
     """
 
     def __init__(self, fd: int, name: str = "", stage: Stage | None = None) -> None:
+        self.old_size = os.fstat(fd).st_size
+        super().__init__(self.old_size)
         self._fd = fd
         self._name = name
-        self._position = 0
         self._kept = 1 << 62  # old bytes from here on are cut off
         self._aborted = False
-        self.old_size = self.size = os.fstat(fd).st_size
         self.pages: dict[int, bytearray] = {}
         self.wrote_behind = False
         self._stage = Stage() if stage is None else stage
@@ -134,22 +135,8 @@ class CapturedFile(io.RawIOBase):
         error, self._error = self._error, None
         return error
 
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
     def writable(self) -> bool:
         return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self.size}[whence]
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
 
     def truncate(self, size: int | None = None) -> int:
         self.size = self._position if size is None else size

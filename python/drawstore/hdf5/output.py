@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -14,6 +13,8 @@ from h5py import h5f, h5p
 
 from drawstore._core import read_into, write_pieces
 from drawstore.fileio import datasync
+
+from .file_object import FileObject
 
 __all__ = ["new_file"]
 
@@ -78,16 +79,15 @@ def _user_block(file: h5py.File) -> bytes:
         return opened.read(file.userblock_size)
 
 
-class _Output(io.RawIOBase):
+class _Output(FileObject):
     """A file of which writes after one that failed are ignored.
 
     HDF5 cannot close a file that it cannot write, and ends the interpreter with it.
     """
 
     def __init__(self, fd: int) -> None:
+        super().__init__(0)
         self._fd = fd
-        self._position = 0
-        self._size = 0
         self._ignores = False
         self._error: BaseException | None = None
 
@@ -107,27 +107,13 @@ class _Output(io.RawIOBase):
                 self._error = error
                 self._ignores = True
 
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
     def writable(self) -> bool:
         return True
 
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
     def truncate(self, size: int | None = None) -> int:
-        self._size = self._position if size is None else size
-        self._try(partial(os.ftruncate, self._fd, self._size))
-        return self._size
+        self.size = self._position if size is None else size
+        self._try(partial(os.ftruncate, self._fd, self.size))
+        return self.size
 
     def readinto(self, buffer: Any) -> int:
         target = memoryview(buffer).cast("B")
@@ -140,5 +126,5 @@ class _Output(io.RawIOBase):
         source = memoryview(buffer).cast("B")
         self._try(partial(write_pieces, self._fd, [(self._position, source)]))
         self._position += len(source)
-        self._size = max(self._size, self._position)
+        self.size = max(self.size, self._position)
         return len(source)

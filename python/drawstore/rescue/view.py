@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import os
 import struct
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from drawstore._core import read_into
+from drawstore.hdf5.file_object import FileObject
 
 __all__ = ["FileView", "View", "views"]
 
@@ -41,7 +41,7 @@ class View:
     size: int
 
 
-class FileView(io.RawIOBase):
+class FileView(FileObject):
     """A file that can only be read, through a view.
 
     Parameters
@@ -57,8 +57,8 @@ class FileView(io.RawIOBase):
 
     def __init__(self, path: str, view: View) -> None:
         self._fd = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        super().__init__(view.size)
         self._view = view
-        self._position = 0
         self.real_size = os.fstat(self._fd).st_size
 
     def close(self) -> None:
@@ -66,23 +66,9 @@ class FileView(io.RawIOBase):
             os.close(self._fd)
         super().close()
 
-    def seekable(self) -> bool:
-        return True
-
-    def readable(self) -> bool:
-        return True
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        base = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._view.size}[whence]
-        self._position = base + offset
-        return self._position
-
-    def tell(self) -> int:
-        return self._position
-
     def readinto(self, buffer: Any) -> int:
         target = memoryview(buffer).cast("B")
-        target = target[: max(0, self._view.size - self._position)]
+        target = target[: max(0, self.size - self._position)]
         done = 0
         if self._position < self.real_size:
             done = read_into(self._fd, target, self._position)
