@@ -1,0 +1,1 @@
+"""What the page of a run shows: a figure is a module here."""
