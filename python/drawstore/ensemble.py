@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RANDOM_STATE",
     "Parameter",
+    "as_slice",
     "by_walkers",
     "coordinate_names",
     "ensemble_meta",
@@ -233,7 +234,7 @@ class _Walkers(Run):
         for parameter in parameters_of(run):
             index: int | slice | list[int]
             index = (
-                parameter.index if isinstance(parameter.index, int) else _as_slice(parameter.index)
+                parameter.index if isinstance(parameter.index, int) else as_slice(parameter.index)
             )
             specs[parameter.name] = (self._dtype, parameter.shape, parameter.dims)
             self._picks[parameter.name] = ("coords", (every, every, index))
@@ -382,7 +383,7 @@ def _slice_of(rows: range) -> slice:
     return slice(rows.start, None if rows.stop < 0 else rows.stop, rows.step)
 
 
-def _as_slice(indices: list[int]) -> slice | list[int]:
-    """Give adjacent indices as a slice, which takes no copy."""
+def as_slice(indices: list[int]) -> slice | list[int]:
+    """Give indices that follow one another as a slice, which takes no copy."""
     first, n = (indices[0], len(indices)) if indices else (0, 0)
     return slice(first, first + n) if indices == list(range(first, first + n)) else indices

@@ -13,6 +13,7 @@ from .interface import Chain
 __all__ = ["GrowingPart", "Part", "is_mark", "split"]
 
 _MARKS = ("tune", "in_warmup")
+_BLOCK = 2**22  # draws whose marks are read at once
 
 
 @dataclass(frozen=True)
@@ -94,12 +95,14 @@ class GrowingPart:
         """Take in the draws that came since."""
         chain, n = self.part.chain, len(self.part.chain)
         stretches = list(self.part.stretches)
-        for stretch, is_warmup in _stretches(chain, self._marks, range(self.n_draws, n)):
-            if is_warmup:
-                continue
-            if stretches and stretches[-1].stop == stretch.start:
-                stretch = range(stretches.pop().start, stretch.stop)
-            stretches.append(stretch)
+        for start in range(self.n_draws, n, _BLOCK):
+            rows = range(start, min(start + _BLOCK, n))
+            for stretch, is_warmup in _stretches(chain, self._marks, rows):
+                if is_warmup:
+                    continue
+                if stretches and stretches[-1].stop == stretch.start:
+                    stretch = range(stretches.pop().start, stretch.stop)
+                stretches.append(stretch)
         self.part = Part(chain, tuple(stretches))
         self.n_draws = n
 

@@ -32,7 +32,7 @@ def of_run(run: Run) -> Ensemble:
         True,
         n_walkers,
         lambda: len(chains[0]) if begun() else 0,
-        lambda start, stop: chains[0].get_draws("coords", slice(start, stop)),
+        lambda rows: chains[0].get_draws("coords", slice(rows.start, rows.stop, rows.step)),
         lambda: chains[0].get_stats_at(-1, ["accepted"])["accepted"],
     )
 
@@ -54,7 +54,7 @@ def of_file(run: Run) -> Ensemble | None:
         False,
         n_walkers,
         run.count,
-        lambda start, stop: run.steps("chain", range(start, stop)),
+        lambda rows: run.steps("chain", rows),
         run.accepted,
     )
 
@@ -91,21 +91,21 @@ def of_backend(item: Any) -> Ensemble | None:
         given is not None,
         n_walkers,
         lambda: int(backend.iteration),
-        lambda start, stop: _coords(backend, start, stop),
+        lambda rows: _coords(backend, rows),
         lambda: backend.accepted,
     )
 
 
-def _coords(backend: Any, start: int, stop: int) -> Array:
+def _coords(backend: Any, rows: range) -> Array:
     from ..emcee.base import BaseBackend
 
     if isinstance(backend, BaseBackend):
         with backend._positions() as positions:
             if positions is not None:
-                return positions.read(range(start, stop))
+                return positions.read(rows)
     if isinstance(backend, sys.modules["emcee"].backends.HDFBackend):
         with backend.open() as file:  # its get_chain reads up to the end
-            values: Array = file[backend.name]["chain"][start:stop]
+            values: Array = file[backend.name]["chain"][rows.start : rows.stop : rows.step]
             return values
-    chain: Array = backend.get_chain(discard=start)
-    return chain[: stop - start]
+    chain: Array = backend.get_chain(discard=rows.start)
+    return chain[: rows.stop - rows.start : rows.step]

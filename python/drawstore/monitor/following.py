@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ensemble import as_slice
 from ..samplers import name_stats
 from ..summary import summarized_dtype
 from ..warmup import GrowingPart, is_mark
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["Ensemble", "Followed", "FollowedChain", "FollowedEnsemble", "FollowedWalkers"]
 
 Array = NDArray[Any]
+_Index = slice | list[int]
 
 _ACCEPTANCE = ("acceptance_rate", "accepted", "accept")  # as samplers call it; the first counts
 
@@ -46,12 +48,30 @@ class Followed(ABC):
         """Say how many draws there are by now, those that do not count among them."""
 
     @abstractmethod
+    def look(self) -> int:
+        """Look for draws that came since, and say how many count; costs less than `update`."""
+
+    @abstractmethod
     def update(self) -> Progress:
         """Look at the draws that came since."""
 
     @abstractmethod
-    def read(self, start: int, stop: int) -> Array:
-        """Read draws that count, shape (stop - start, n_walkers, n_params)."""
+    def read(
+        self, start: int, stop: int, step: int = 1, columns: Sequence[int] | None = None
+    ) -> Array:
+        """Read draws that count, every one or each ``step``-th, of all parameters or of some.
+
+        Parameters
+        ----------
+        start, stop, step : int
+            As of a range; of those that were there at the last look.
+        columns : sequence of int, optional
+            The parameters, as indices of `names`, in this order.
+
+        Returns
+        -------
+        ndarray, shape (n, n_walkers, n_params)
+        """
 
 
 class FollowedChain(Followed):
@@ -73,12 +93,16 @@ class FollowedChain(Followed):
         self, run: Run, chain: Chain, variables: Sequence[str], discard: int, label: str
     ) -> None:
         declared = run.variables
-        self._sizes = {name: math.prod(declared[name].shape) for name in variables}
+        # Of each element, its variable and its place in that when it is flat.
+        self._elements = [
+            (name, i) for name in variables for i in range(math.prod(declared[name].shape))
+        ]
         self.names = tuple(
             f"{name}[{','.join(map(str, i))}]" if i else name
             for name in variables
             for i in np.ndindex(*declared[name].shape)
         )
+        self._all = self._places(range(len(self.names)))
         stats = run.sample_stats
         self._chain = chain
         self._growing = GrowingPart(chain, [name for name in stats if is_mark(name)])
@@ -91,8 +115,20 @@ class FollowedChain(Followed):
     def count(self) -> int:
         return len(self._chain)
 
-    def update(self) -> Progress:
+    @property
+    def warmup(self) -> list[range]:
+        """The draws of the chain that are warm-up, as of the last look."""
+        stretches = self._growing.part.stretches
+        starts = [0, *(stretch.stop for stretch in stretches)]
+        stops = [*(stretch.start for stretch in stretches), self._growing.n_draws]
+        return [range(a, b) for a, b in zip(starts, stops, strict=True) if a < b]
+
+    def look(self) -> int:
         self._growing.update()
+        return max(0, len(self._growing.part) - self._discard)
+
+    def update(self) -> Progress:
+        n_steps = self.look()
         part = self._growing.part
         for slc in part.slices(range(max(self._n_seen, self._discard), len(part))):
             for name in self._acceptance:
@@ -100,7 +136,6 @@ class FollowedChain(Followed):
                 self._accepted += np.nansum(said)
                 self._asked += np.count_nonzero(~np.isnan(said))
         self._n_seen = len(part)
-        n_steps = max(0, len(part) - self._discard)
         return Progress(
             self._label,
             n_steps,
@@ -110,18 +145,31 @@ class FollowedChain(Followed):
             np.array([self._accepted / self._asked]) if self._asked else None,
         )
 
-    def read(self, start: int, stop: int) -> Array:
-        values = np.empty((stop - start, 1, len(self.names)))
+    def read(
+        self, start: int, stop: int, step: int = 1, columns: Sequence[int] | None = None
+    ) -> Array:
+        rows = range(start + self._discard, stop + self._discard, step)
+        places = self._all if columns is None else self._places(columns)
+        n_params = len(self.names) if columns is None else len(columns)
+        values = np.empty((len(rows), 1, n_params))
         done = 0
-        rows = range(start + self._discard, stop + self._discard)
         for slc in self._growing.part.slices(rows):
-            end, column = done + slc.stop - slc.start, 0
-            for name, size in self._sizes.items():
-                draws = self._chain.get_draws(name, slc)
-                values[done:end, 0, column : column + size] = draws.reshape(end - done, size)
-                column += size
+            end = done + len(range(slc.start, slc.stop, step))
+            for name, (to, of) in places.items():
+                draws = self._chain.get_draws(name, slc).reshape(end - done, -1)
+                values[done:end, 0, to] = draws[:, of]
             done = end
         return values
+
+    def _places(self, columns: Sequence[int]) -> dict[str, tuple[_Index, _Index]]:
+        """Say for each variable where its elements are to be put, and which."""
+        places: dict[str, tuple[list[int], list[int]]] = {}
+        for column, i in enumerate(columns):
+            name, element = self._elements[i]
+            to, of = places.setdefault(name, ([], []))
+            to.append(column)
+            of.append(element)
+        return {name: (as_slice(to), as_slice(of)) for name, (to, of) in places.items()}
 
 
 @dataclass(frozen=True)
@@ -139,7 +187,7 @@ class Ensemble:
     count : callable
         Gives the number of steps.
     coords : callable
-        ``coords(start, stop)`` gives positions, shape (stop - start, n_walkers, ndim).
+        ``coords(rows)`` gives positions at a range of steps, shape (len(rows), n_walkers, ndim).
     accepted : callable
         Gives the accepted proposals of each walker so far, shape (n_walkers,).
     """
@@ -150,7 +198,7 @@ class Ensemble:
     is_named: bool
     n_walkers: int
     count: Callable[[], int]
-    coords: Callable[[int, int], Array]
+    coords: Callable[[range], Array]
     accepted: Callable[[], Array]
 
 
@@ -173,6 +221,9 @@ class FollowedWalkers(Followed):
     def count(self) -> int:
         return min(walker.count() for walker in self._walkers)
 
+    def look(self) -> int:
+        return min(walker.look() for walker in self._walkers)
+
     def update(self) -> Progress:
         each = [walker.update() for walker in self._walkers]
         n_steps = min(walker.n_steps for walker in each)
@@ -186,8 +237,11 @@ class FollowedWalkers(Followed):
             np.concatenate(said) if len(said) == len(each) else None,
         )
 
-    def read(self, start: int, stop: int) -> Array:
-        return np.concatenate([walker.read(start, stop) for walker in self._walkers], axis=1)
+    def read(
+        self, start: int, stop: int, step: int = 1, columns: Sequence[int] | None = None
+    ) -> Array:
+        each = [walker.read(start, stop, step, columns) for walker in self._walkers]
+        return np.concatenate(each, axis=1)
 
 
 class FollowedEnsemble(Followed):
@@ -206,12 +260,14 @@ class FollowedEnsemble(Followed):
         self.names = tuple(ensemble.names[i] for i in columns)
         self.n_walkers = ensemble.n_walkers
         self._ensemble = ensemble
-        every = list(columns) == list(range(len(ensemble.names)))
-        self._columns = slice(None) if every else list(columns)
+        self._columns = list(columns)
         self._discard = discard
 
     def count(self) -> int:
         return self._ensemble.count()
+
+    def look(self) -> int:
+        return max(0, self.count() - self._discard)
 
     def update(self) -> Progress:
         n = self.count()
@@ -223,9 +279,12 @@ class FollowedEnsemble(Followed):
             self._ensemble.label, n_steps, n - n_steps, self.n_walkers, True, acceptance
         )
 
-    def read(self, start: int, stop: int) -> Array:
-        coords = self._ensemble.coords(start + self._discard, stop + self._discard)
-        values: Array = coords[:, :, self._columns]
+    def read(
+        self, start: int, stop: int, step: int = 1, columns: Sequence[int] | None = None
+    ) -> Array:
+        chosen = self._columns if columns is None else [self._columns[i] for i in columns]
+        coords = self._ensemble.coords(range(start + self._discard, stop + self._discard, step))
+        values: Array = coords[:, :, as_slice(chosen)]
         return values
 
 
