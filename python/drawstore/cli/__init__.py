@@ -18,6 +18,7 @@ _COMMANDS = (
     "show",
     "summary",
     "watch",
+    "serve",
     "check",
     "recover",
     "convert",

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Monitor"]
 
+Reading = Callable[[int, int, int], None]
+
 _SPAN = 0.5  # seconds in which steps are counted, at least
 
 
@@ -100,11 +102,18 @@ class Monitor:
             raise ValueError(f"discard={discard}: expected a number of draws, 0 or more")
         self.rule: Rule = LongEnough() if rule is None else rule
         self.every = every
+        self._reading: Reading | None = None
         self._find: Callable[[], Found] = partial(find, watched, rid, names, discard)
         self._begin()
 
-    def update(self) -> Status:
+    def update(self, reading: Reading | None = None) -> Status:
         """Take in the draws that came since, and say how far the run is.
+
+        Parameters
+        ----------
+        reading : callable, optional
+            ``reading(start, stop, n)`` is told which draws of each chain are about to be read, of n
+            that there are. What it raises ends the update; the next one goes on, or begins anew.
 
         Returns
         -------
@@ -117,6 +126,7 @@ class Monitor:
         OSError, RuntimeError
             Where it cannot be read.
         """
+        self._reading = reading
         self._look()
         n_common = _n_common(self._chains)
         if len(self._begun) == len(self._chains):
@@ -213,6 +223,8 @@ class Monitor:
             self._compare(begun)
 
     def _read_joint(self, start: int, stop: int) -> Array:
+        if self._reading is not None:
+            self._reading(start, stop, _n_common(self._chains))
         parts = [followed.read(start, stop) for followed in self._begun]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 

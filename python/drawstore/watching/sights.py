@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ..reports.head import DAMAGED, RunHead
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -42,6 +43,10 @@ class Sight:
         Why it cannot be read, or followed; "" where it can.
     is_over : bool
         Whether nothing more is to be expected.
+    rate : float or None
+        Draws, or steps, a second, of all chains together, in the last looks; None at the first.
+    head : RunHead
+        What else is known of it without its draws.
     """
 
     where: str
@@ -54,6 +59,8 @@ class Sight:
     trace: Trace | None = None
     error: str = ""
     is_over: bool = False
+    rate: float | None = None
+    head: RunHead = field(default_factory=lambda: RunHead("", DAMAGED))
 
     @property
     def n_draws(self) -> int:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass, replace
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from ..clickhouse.address import is_url
 from ..monitor import Monitor
@@ -15,11 +18,16 @@ from ..reports.place import UNREADABLE, Place
 from .sights import Sight
 from .trace import Trace
 
+if TYPE_CHECKING:
+    from ..interface import Run
+
 __all__ = ["Watcher"]
 
 _FEW = 8
 _STALLED = 10.0  # seconds without a draw, at least
 _INTERVALS = 20.0  # between draws, that a run may take before it has stalled
+_RATE_SPAN = 20.0  # seconds over which draws are counted, at most
+_LEAST_RATE_SPAN = 0.5
 
 
 @dataclass
@@ -29,6 +37,7 @@ class _Seen:
     draws: int
     since: float | None  # when the last draw came, by the monotonic clock
     began: tuple[float, int]  # when it was first seen, and its draws then
+    looks: deque[tuple[float, int]] = field(default_factory=deque)  # when, and its draws; the last
     is_followed: bool = False
     monitor: Monitor | None = None
     trace: Trace | None = None
@@ -63,7 +72,7 @@ class Watcher:
         return os.path.exists(self.where) and os.path.getsize(self.where) > 0
 
     def look(self) -> list[Sight]:
-        """See the runs as they are now.
+        """See the runs as they are now, and follow those that are to be followed.
 
         Returns
         -------
@@ -75,6 +84,20 @@ class Watcher:
         OSError, ValueError, KeyError
             Where there is nothing, or something else; and where there is no such run.
         """
+        sights = self.see()
+        is_running = any(sight.head.state == "running" for sight in sights)
+        follows_all = len(sights) == 1 or (len(sights) <= _FEW and not is_running)
+        sights = [self._follow(sight, follows_all) for sight in sights]
+        return sorted(sights, key=lambda sight: (sight.is_over, sight.status is None))
+
+    def see(self) -> list[Sight]:
+        """See the runs as they are now, without any of their draws, in the order of their stores.
+
+        Raises
+        ------
+        OSError, ValueError, KeyError
+            As `look` does.
+        """
         found = list(list_runs(self.where))
         if self._rid is not None:
             chosen = [(where, head) for where, head in found if head.rid == self._rid]
@@ -84,12 +107,22 @@ class Watcher:
                     f"there is no run {self._rid!r} in {self.where!r}; there are: {there}"
                 )
             found = chosen
-        is_running = any(head.state == "running" for _, head in found)
-        follows_all = len(found) == 1 or (len(found) <= _FEW and not is_running)
-        sights = [self._see(where, head, follows_all) for where, head in found]
-        return sorted(sights, key=lambda sight: (sight.is_over, sight.status is None))
+        there = {(where, head.rid) for where, head in found}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in there}
+        return [self._see(where, head) for where, head in found]
 
-    def _see(self, where: str, head: RunHead, is_chosen: bool) -> Sight:
+    def run(self, sight: Sight) -> Run:
+        """Open a run that was seen.
+
+        Raises
+        ------
+        OSError, RuntimeError, ValueError, KeyError
+            Where it cannot be read any more.
+        """
+        # Of a database a sight has not the password.
+        return Place.at(self.where if is_url(self.where) else sight.where).run(sight.rid)
+
+    def _see(self, where: str, head: RunHead) -> Sight:
         now, draws = time.monotonic(), sum(head.draws.values())
         seen = self._seen.get((where, head.rid))
         if seen is None:
@@ -99,10 +132,13 @@ class Watcher:
             seen = self._seen[where, head.rid] = _Seen(draws, since, (now, draws))
         elif draws != seen.draws:
             seen.draws, seen.since, seen.is_followed = draws, now, True
+        seen.looks.append((now, draws))
+        while seen.looks[0][1] > draws or now - seen.looks[0][0] > _RATE_SPAN:
+            seen.looks.popleft()
         age = None if seen.since is None else max(0.0, now - seen.since)
         state = _state(head, age, seen, now)
         is_over = state not in ("running", "unknown") and head.state != "running"
-        sight = Sight(
+        return Sight(
             where,
             head.rid,
             state,
@@ -111,27 +147,40 @@ class Watcher:
             age,
             error=head.error,
             is_over=is_over,
+            rate=_rate(seen.looks),
+            head=head,
         )
-        if head.is_readable and (is_chosen or seen.is_followed or head.state == "running"):
-            seen.is_followed = True
-            try:
-                return self._follow(sight, seen)
-            except UNREADABLE as error:
-                seen.monitor = seen.trace = None
-                return replace(sight, error=reason(error))
-        return sight
 
-    def _follow(self, sight: Sight, seen: _Seen) -> Sight:
+    def _follow(self, sight: Sight, is_chosen: bool) -> Sight:
+        head, seen = sight.head, self._seen[sight.where, sight.rid]
+        if not head.is_readable:
+            return sight
+        if not (is_chosen or seen.is_followed or head.state == "running"):
+            return sight
+        seen.is_followed = True
+        try:
+            return self._followed(sight, seen)
+        except UNREADABLE as error:
+            seen.monitor = seen.trace = None
+            return replace(sight, error=reason(error))
+
+    def _followed(self, sight: Sight, seen: _Seen) -> Sight:
         if seen.monitor is None:
-            seen.monitor = Monitor(Place.at(sight.where).run(sight.rid))
+            seen.monitor = Monitor(self.run(sight))
         status = seen.monitor.update()
         if status.names and (seen.trace is None or len(status.chains) != seen.n_chains):
-            seen.trace = Trace(Place.at(sight.where).run(sight.rid), status.names)
+            seen.trace = Trace(self.run(sight), status.names)
             seen.n_chains = len(status.chains)
         if seen.trace is not None:
             both = [chain.n_steps + chain.n_left_out for chain in status.chains]
             seen.trace.update(max(both, default=0))
         return replace(sight, status=status, trace=seen.trace)
+
+
+def _rate(looks: Sequence[tuple[float, int]]) -> float | None:
+    """Give draws a second between the first and the last of some looks."""
+    (began, before), (ended, after) = looks[0], looks[-1]
+    return (after - before) / (ended - began) if ended - began >= _LEAST_RATE_SPAN else None
 
 
 def _state(head: RunHead, age: float | None, seen: _Seen, now: float) -> str:

@@ -1,0 +1,157 @@
+"""Following a run in the background, as long as somebody asks for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ..monitor import Monitor
+from ..reports.head import reason
+from ..reports.place import UNREADABLE
+from ..reports.steps import Steps, Stuck, has_steps, stuck_walkers, window_of
+from ..watching.trace import Trace
+
+if TYPE_CHECKING:
+    from ..interface import Run
+    from ..monitor import Status
+
+__all__ = ["Follower", "Known"]
+
+_INTERVAL = 1.0  # seconds from one update to the next, at least
+_SHARE = 25  # times what an update takes go by to the next one, for whoever samples
+_LONGEST_PAUSE = 30.0
+_ASKED = 5.0  # seconds after the last question in which it goes on
+_STUCK_INTERVAL = 10.0
+_MOST_BYTES = 2**28  # of draws that are read at a time
+_AT_ONCE = threading.BoundedSemaphore(2)  # updates of all followers
+
+
+class _Enough(Exception):
+    """Nobody asks any more."""
+
+
+class _TooMuch(RuntimeError):
+    """What it would take is more memory than a page is worth."""
+
+
+@dataclass(frozen=True)
+class Known:
+    """What a follower knows of its run.
+
+    Attributes
+    ----------
+    status : Status or None
+        None until all draws have been read once.
+    trace : Trace or None
+        The values of its first parameter.
+    stuck : tuple of Stuck
+        Walkers that do not move any more.
+    read : tuple of (int, int) or None
+        How many draws were read, of how many, while that goes on.
+    error : str
+        Why it cannot be followed; "" where it can.
+    """
+
+    status: Status | None = None
+    curve: tuple[list[int], list[float]] = field(default=([], []))
+    stuck: tuple[Stuck, ...] = ()
+    read: tuple[int, int] | None = None
+    error: str = ""
+
+
+class Follower:
+    """Follows a run with a `Monitor` in a thread that ends when nobody asks.
+
+    Parameters
+    ----------
+    open_run : callable
+        Opens it.
+    """
+
+    def __init__(self, open_run: Callable[[], Run]) -> None:
+        self._open_run = open_run
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._asked = 0.0
+        self._monitor: Monitor | None = None
+        self._trace: Trace | None = None
+        self._stuck: tuple[Stuck, ...] = ()
+        self._stuck_at = -_STUCK_INTERVAL
+        self._known = Known()
+
+    def ask(self) -> Known:
+        """Say what is known by now, and have it go on."""
+        with self._lock:
+            self._asked = time.monotonic()
+            if self._thread is None:
+                self._wake.clear()
+                self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+                self._thread.start()
+            return self._known
+
+    def close(self) -> None:
+        """End the thread soon."""
+        with self._lock:
+            self._asked = -np.inf
+            self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            began = time.monotonic()
+            try:
+                with _AT_ONCE:
+                    self._known = self._update()
+            except _Enough:
+                pass
+            except UNREADABLE as error:
+                self._monitor = self._trace = None
+                self._known = Known(error=reason(error))
+            took = time.monotonic() - began
+            self._wake.wait(min(max(_INTERVAL - took, _SHARE * took), _LONGEST_PAUSE))
+            with self._lock:
+                if not self._is_asked():
+                    self._thread = None
+                    return
+
+    def _is_asked(self) -> bool:
+        return time.monotonic() - self._asked < _ASKED
+
+    def _update(self) -> Known:
+        if self._monitor is None:
+            self._monitor = Monitor(self._open_run())
+        status = self._monitor.update(self._reading)
+        if status.names and self._trace is None:
+            self._trace = Trace(self._open_run(), status.names[:1])
+        curve = self._known.curve
+        if self._trace is not None:
+            both = [chain.n_steps + chain.n_left_out for chain in status.chains]
+            self._trace.update(max(both, default=0))
+            at, values = self._trace.values(0)
+            curve = at.tolist(), values.tolist()
+        if time.monotonic() - self._stuck_at >= _STUCK_INTERVAL:
+            self._stuck = tuple(_stuck_of(self._open_run()))
+            self._stuck_at = time.monotonic()
+        return Known(status, curve, self._stuck)
+
+    def _reading(self, start: int, stop: int, n: int) -> None:
+        if not self._is_asked():
+            raise _Enough
+        assert self._monitor is not None
+        known = self._known
+        if known.status is None:
+            self._known = Known(read=(start, n))
+
+
+def _stuck_of(run: Run) -> list[Stuck]:
+    """Find walkers that do not move any more."""
+    if not has_steps(run):
+        return []
+    steps = Steps(run)
+    window = window_of(steps) if len(steps) else None
+    return [] if window is None else stuck_walkers(steps, window)
