@@ -21,7 +21,14 @@ if TYPE_CHECKING:
     from ..interface import Chain, Run
     from ..meta import Variable
 
-__all__ = ["Ensemble", "Followed", "FollowedChain", "FollowedEnsemble", "FollowedWalkers"]
+__all__ = [
+    "Ensemble",
+    "Followed",
+    "FollowedChain",
+    "FollowedEnsemble",
+    "FollowedWalkers",
+    "acceptance_stats",
+]
 
 Array = NDArray[Any]
 _Index = slice | list[int]
@@ -106,7 +113,7 @@ class FollowedChain(Followed):
         stats = run.sample_stats
         self._chain = chain
         self._growing = GrowingPart(chain, [name for name in stats if is_mark(name)])
-        self._acceptance = _acceptance_stats(stats)
+        self._acceptance = acceptance_stats(stats)
         self._accepted = self._asked = 0.0  # sum and number of what these said
         self._n_seen = 0  # draws after warm-up of which they were read
         self._discard = discard
@@ -288,7 +295,7 @@ class FollowedEnsemble(Followed):
         return values
 
 
-def _acceptance_stats(stats: dict[str, Variable]) -> tuple[str, ...]:
+def acceptance_stats(stats: dict[str, Variable]) -> tuple[str, ...]:
     """Find the stats of a run that tell how many proposals are accepted."""
     shown = name_stats(stats)
     for name in _ACCEPTANCE:

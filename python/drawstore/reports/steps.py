@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from drawstore.backends.emcee_file import EmceeRun
     from drawstore.interface import Run
 
-__all__ = ["Steps", "Stuck", "has_steps", "stuck_walkers", "window_of"]
+__all__ = ["Steps", "Stuck", "has_steps", "still_walkers", "stuck_walkers", "window_of"]
 
 _BLOCK_BYTES = 16 * 2**20
 _LEAST_WINDOW = 50  # steps in which a walker that works has moved
@@ -112,6 +112,19 @@ def window_of(steps: Steps) -> int | None:
         tau = integrated_time(last[:, moves], tol=0)
         window = max(window, 5 * float(np.nanmax(tau, initial=0)))
     return math.ceil(window) if len(steps) > window else None
+
+
+def still_walkers(steps: Steps, window: int) -> NDArray[np.intp]:
+    """Find the walkers that have not moved in the last ``window`` steps; reads no others."""
+    here = steps.coords(range(len(steps) - 1, len(steps)))[0]
+    is_still = np.full(len(here), True)
+    first = max(0, len(steps) - window - 1)
+    for rows in steps.blocks(here.nbytes):
+        differs = np.any(steps.coords(range(max(first, rows.start), rows.stop)) != here, axis=2)
+        is_still &= ~differs.any(axis=0)
+        if rows.start <= first or not is_still.any():
+            break
+    return np.flatnonzero(is_still)
 
 
 def stuck_walkers(steps: Steps, window: int) -> list[Stuck]:

@@ -13,6 +13,18 @@ __all__ = ["figures"]
 def figures() -> dict[str, Figure]:
     """Give all figures by name, in the order of the page."""
     from .acceptance import Acceptance
+    from .autocorrelation import Autocorrelation
+    from .convergence import Convergence
+    from .pairs import Pairs
+    from .ranks import Ranks
+    from .sampler import Sampler
 
-    every: list[Figure] = [Acceptance()]
+    every: list[Figure] = [
+        Convergence(),
+        Ranks(),
+        Autocorrelation(),
+        Pairs(),
+        Sampler(),
+        Acceptance(),
+    ]
     return {figure.name: figure for figure in every}
