@@ -55,14 +55,19 @@ class Acceptance(Figure):
         of_walkers = _is_ensemble(view)
         made = panel(
             colours, x="walker" if of_walkers else "chain", y="accepted share", y_range=(0, 1),
-            height=220,
+            height=220 if of_walkers else 160,
         )  # fmt: skip
         kinds: list[tuple[str, str, str, str]] = [("usual", colours.series[0], "circle", "chains")]
         if of_walkers:
             made.hstrip([_USUAL[0]], [_USUAL[1]], color=colours.good, alpha=0.12, line_color=None)
             kinds = [
-                ("usual", colours.good, "circle", "as usual"),
-                ("unusual", colours.doubtful, "triangle", "few or many"),
+                ("usual", colours.good, "circle", "usual"),
+                (
+                    "unusual",
+                    colours.doubtful,
+                    "triangle",
+                    "outside 0.2 to 0.5",
+                ),
                 ("stuck", colours.bad, "x", "stuck"),
             ]
         else:

@@ -14,7 +14,7 @@ from ...autocorr import function_1d
 from .chains import chain_entries, long_ones, unit_of
 from .figure import Answer, Colours, Figure, Question
 from .panel import by_series, colour_of, grid, key, level, panel, source, stack, write
-from .sampling import SECONDS, LastDraws, columns_of, kept
+from .sampling import SECONDS, Growth, LastDraws, columns_of, kept
 
 if TYPE_CHECKING:
     from bokeh.models import LayoutDOM
@@ -29,7 +29,6 @@ _WIDER = 2.5  # windows that are shown
 _FEWEST = 10  # lags
 _POINTS = 240  # of a line
 _LINES = 32  # of chains or walkers
-_GROWTH = 1.02  # of the draws, before the functions are computed again
 
 Array = NDArray[Any]
 Numbers = NDArray[np.float64]
@@ -65,7 +64,7 @@ class Autocorrelation(Figure):
             )  # fmt: skip
             made.add_layout(level(colours, 0))
             made.multi_line(
-                "xs", "ys", color=colour, alpha=0.45, line_width=0.8,
+                "xs", "ys", color=colour, alpha=0.55, line_width=1,
                 source=source(f"autocorrelation-{i}-each", "xs", "ys", "series"),
             )  # fmt: skip
             made.line(
@@ -97,7 +96,7 @@ class _Functions:
         self._n_params = len(columns)
         self._unit = unit_of(view)
         self._draws = [LastDraws(followed, columns, each) for followed in view.followed]
-        self._n = -1
+        self._growth = Growth()
         self._answer = Answer({})
 
     def update(self) -> Answer:
@@ -106,9 +105,7 @@ class _Functions:
             for i, followed in enumerate(self._view.followed, start=1):
                 until = began + SECONDS * i / len(self._draws)
                 read.append(self._draws[i - 1].update(followed.look(), until))
-        n = sum(map(len, read))
-        if n != self._n and not self._n < n < _GROWTH * self._n:
-            self._n = n
+        if self._growth.is_enough(sum(map(len, read))):
             self._answer = self._compute(read)
         return self._answer
 

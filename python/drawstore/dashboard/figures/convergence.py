@@ -52,13 +52,16 @@ class Convergence(Figure):
         unit = unit_of(view)
         times = panel(colours, name="Autocorrelation time τ", x=unit, y=f"τ, in {unit}", height=260)
         rule = source("convergence-rule", "x", "y")
-        settled = source("convergence-settled", "low", "high", "parameter")
+        settled = source("convergence-settled", "left", "right", "low", "high", "parameter")
         times.y_range.start = 0
+        times.x_range.range_padding = 0.02
         times.varea("x", 0, "y", source=rule, color=colours.good, alpha=0.1)
         times.line("x", "y", source=rule, color=colours.good, line_dash="dashed", line_width=1.5)
         said = source("convergence-said", "x", "y", "text")
         write(times, said, colours.good, x_offset=-4, text_align="right", text_baseline="bottom")
-        times.hstrip("low", "high", source=settled, color=colour, alpha=0.25, line_color=None)
+        times.quad(
+            "left", "right", "high", "low", source=settled, color=colour, alpha=0.3, line_color=None
+        )
         _draw(times, lines, "taus", colour, "τ")
         panels = [times]
         if _has_rhat(view):
@@ -67,6 +70,7 @@ class Convergence(Figure):
                 y_range=(_LEAST_RHAT / 2, 2),
             )  # fmt: skip
             shown = {0.0001: "1.0001", 0.001: "1.001", 0.01: "1.01", 0.1: "1.1", 1: "2"}
+            rhat.x_range = times.x_range
             rhat.yaxis.ticker = list(shown)
             rhat.yaxis.major_label_overrides = shown
             rhat.hstrip(
@@ -80,7 +84,7 @@ class Convergence(Figure):
         entries = [
             ("line", colour_of(colours, i), short(name)) for i, name in enumerate(parameters[:12])
         ]
-        entries.append(("area", colours.good, "as the rule wants it"))
+        entries.append(("area", colours.good + "33", "as the rule wants it"))
         return stack(key(colours, entries), grid(panels, 340))
 
     def data(self, view: RunView, question: Question) -> Answer:
@@ -106,6 +110,8 @@ class Convergence(Figure):
                 column: [point[i] for point in said] for i, column in enumerate(("x", "y", "text"))
             },
             "convergence-settled": {
+                "left": np.full(len(known), end * 0.8),
+                "right": np.full(len(known), end),
                 "low": last[known] * (1 - _RULE.change),
                 "high": last[known] * (1 + _RULE.change),
                 "parameter": known.astype(float),

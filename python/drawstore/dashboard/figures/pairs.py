@@ -27,6 +27,8 @@ _MOST_PARAMETERS = 6
 _MOST = 4000  # draws, of all chains and walkers
 _MOST_DIVERGENT = 400
 _BINS = 30
+_REACH = 4  # times the central 90 % of draws beyond which a draw is far from all others
+_LARGEST = float(np.finfo(np.float64).max) / 4  # that still can be drawn
 
 Array = NDArray[Any]
 Numbers = NDArray[np.float64]
@@ -72,14 +74,14 @@ class Pairs(Figure):
                         fill_color=by_series(colours, "series", n_chains), fill_alpha=0.35,
                     )  # fmt: skip
                     made.scatter(
-                        columns[column], columns[row], source=divergent, size=7, marker="x",
-                        line_color=colours.bad, line_width=1.5,
+                        columns[column], columns[row], source=divergent, size=5, marker="x",
+                        line_color=colours.bad, line_width=1.2,
                     )  # fmt: skip
                 for axes, is_outer, name in (
                     (made.xaxis, row == n - 1, chosen[column]),
                     (made.yaxis, column == 0 and row > 0, chosen[row]),
                 ):
-                    axes[0].ticker.desired_num_ticks = 3
+                    axes[0].ticker.desired_num_ticks = 2
                     axes[0].visible = is_outer
                     axes[0].axis_label = label(short(name)) if is_outer else None
                 children.append((made, row, column))
@@ -93,26 +95,26 @@ class Pairs(Figure):
         """Give evenly spaced draws, and divergent ones."""
         chosen = question.parameters[:_MOST_PARAMETERS]
         draws = kept(view, self.name, chosen, lambda: SpacedDraws(view, chosen, _MOST))
-        read = draws.update()
-        series = np.repeat(np.arange(len(read)), [x.shape[0] * x.shape[1] for x in read])
-        joint = np.concatenate(
-            [x.reshape(-1, len(chosen)) for x in read] or [np.empty((0, len(chosen)))]
-        )
-        sources: dict[str, dict[str, Any]] = {
-            "pairs-draws": _columns(joint) | {"series": series.astype(float)}
+        read = [values.reshape(-1, len(chosen)) for values in draws.update()]
+        joint = np.concatenate([np.empty((0, len(chosen))), *read])
+        series = np.repeat(np.arange(len(read), dtype=float), list(map(len, read)))
+        low, high = _bounds(joint)
+        is_shown = _is_within(joint, low, high)
+        found = kept(view, "pairs-divergent", chosen, lambda: _Divergent(view, chosen)).update()
+        sources: dict[str, dict[str, Array]] = {
+            "pairs-draws": _columns(joint[is_shown]) | {"series": series[is_shown]},
+            "pairs-divergent": _columns(found[_is_within(found, low, high)]),
         }
         for i, values in enumerate(joint.T):
-            sources[f"pairs-{i}"] = _histogram(values[np.isfinite(values)])
+            sources[f"pairs-{i}"] = _histogram(values[(low[i] <= values) & (values <= high[i])])
         notes = []
         if draws.note:
             notes.append(f"From {draws.note}" + (" of each chain." if is_of_chains(view) else "."))
-        n_left = np.count_nonzero(~np.isfinite(joint).all(axis=1))
-        if n_left:
-            notes.append(f"{n_left:,} draws with values that are not finite are not shown.")
+        if not is_shown.all():
+            n = np.count_nonzero(~is_shown)
+            notes.append(f"Without {n:,} of {len(joint):,} draws, far from all others or not finite.")
         if len(question.parameters) > len(chosen):
             notes.append(f"The first {len(chosen)} of {len(question.parameters)} parameters.")
-        found = kept(view, "pairs-divergent", chosen, lambda: _Divergent(view, chosen)).update()
-        sources["pairs-divergent"] = _columns(found)
         return Answer(sources, tuple(notes))
 
 
@@ -144,6 +146,23 @@ class _Divergent:
                         row = at - sum(max(0, min(at, w.stop) - w.start) for w in chain.warmup)
                         self._rows[i][at] = chain.read(row, row + 1, 1, self._columns)[0]
         return np.concatenate([empty, *(row for rows in self._rows for row in rows.values())])
+
+
+def _bounds(draws: Numbers) -> tuple[Numbers, Numbers]:
+    """Say between what each parameter is shown, so that a far start does not hide the rest."""
+    low, high = np.full((2, draws.shape[1]), np.nan)
+    for i, values in enumerate(draws.T):
+        finite = values[np.isfinite(values)]
+        if len(finite):
+            first, last = np.quantile(finite, [0.05, 0.95])
+            reach = _REACH * (last - first) or np.inf
+            low[i], high[i] = first - reach, last + reach
+    return np.maximum(low, -_LARGEST), np.minimum(high, _LARGEST)
+
+
+def _is_within(draws: Numbers, low: Numbers, high: Numbers) -> NDArray[np.bool_]:
+    is_within: NDArray[np.bool_] = np.all((low <= draws) & (draws <= high), axis=1)
+    return is_within
 
 
 def _columns(rows: Numbers) -> dict[str, Array]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from statistics import NormalDist
 from typing import TYPE_CHECKING, Any
@@ -15,7 +14,7 @@ from ...autocorr import integrated_time
 from .chains import chain_entries, chain_labels, is_of_chains
 from .figure import Answer, Colours, Figure, Question
 from .panel import colour_of, grid, hover, key, level, panel, source, stack
-from .sampling import SpacedDraws, kept
+from .sampling import Growth, SpacedDraws, kept
 
 if TYPE_CHECKING:
     from bokeh.models import LayoutDOM
@@ -82,17 +81,33 @@ class Ranks(Figure):
 
     def data(self, view: RunView, question: Question) -> Answer:
         """Count ranks, of draws after warm-up."""
-        parameters = question.parameters
-        each = max(_FEWEST, _MOST // max(1, len(parameters)))
-        draws = kept(view, self.name, parameters, lambda: SpacedDraws(view, parameters, each))
-        chains = [values[:, 0] for values in draws.update()]
+        chosen = question.parameters
+        return kept(view, self.name, chosen, lambda: _Counts(view, chosen)).update()
+
+
+class _Counts:
+    """The ranks of some parameters, counted again when there are more draws to speak of."""
+
+    def __init__(self, view: RunView, parameters: Sequence[str]) -> None:
+        self._n_params = len(parameters)
+        self._draws = SpacedDraws(view, parameters, _MOST // max(1, len(parameters)))
+        self._growth = Growth()
+        self._answer = Answer({})
+
+    def update(self) -> Answer:
+        chains = [values[:, 0] for values in self._draws.update()]
+        if self._growth.is_enough(sum(map(len, chains))):
+            self._answer = self._count(chains)
+        return self._answer
+
+    def _count(self, chains: Sequence[Array]) -> Answer:
         sources: dict[str, dict[str, Array]] = {}
         n_left_out = 0
-        for i in range(len(parameters)):
+        for i in range(self._n_params):
             values = [chain[:, i][~np.isnan(chain[:, i])] for chain in chains]
             n_left_out += sum(map(len, chains)) - sum(map(len, values))
             sources |= _of_parameter(f"ranks-{i}", values)
-        notes = [f"From {draws.note} of each chain."] if draws.note else []
+        notes = [f"From {self._draws.note} of each chain."] if self._draws.note else []
         if n_left_out:
             notes.append(f"{n_left_out:,} values that are not a number are left out.")
         return Answer(sources, tuple(notes))
@@ -100,8 +115,7 @@ class Ranks(Figure):
 
 def _of_parameter(prefix: str, chains: Sequence[Array]) -> dict[str, dict[str, Array]]:
     begun = [chain for chain in chains if len(chain)]
-    shortest = min(map(len, begun), default=0)
-    n_bins = min(_BINS, shortest // _FEWEST)
+    n_bins = min(_BINS, min(map(len, begun), default=0) // _FEWEST)
     empty = np.empty(0)
     sources = {f"{prefix}-{j}": {"x": empty, "y": empty} for j in range(len(chains))}
     if n_bins < 2 or len(begun) < 2:
@@ -112,10 +126,9 @@ def _of_parameter(prefix: str, chains: Sequence[Array]) -> dict[str, dict[str, A
         if len(chain):
             y = next(shares)
             sources[f"{prefix}-{j}"] = {"x": edges, "y": np.append(y, y[-1])}
-    n_independent = min(len(chain) / max(1.0, _time(chain)) for chain in begun)
-    reach = chance(n_independent, n_bins, len(begun))
-    band = {"left": 0.0, "right": 1.0, "low": max(0.0, 1 - reach), "high": 1 + reach}
-    return sources | {f"{prefix}-band": {name: np.array([at]) for name, at in band.items()}}
+    reach = chance(begun, n_bins)
+    band = {"left": edges[:-1], "right": edges[1:], "low": 1 - reach, "high": 1 + reach}
+    return sources | {f"{prefix}-band": {name: np.maximum(0, at) for name, at in band.items()}}
 
 
 def rank_shares(chains: Sequence[Array], n_bins: int) -> Numbers:
@@ -146,28 +159,36 @@ def rank_shares(chains: Sequence[Array], n_bins: int) -> Numbers:
     return shares
 
 
-def chance(n_draws: float, n_bins: int, n_chains: int) -> float:
-    """Say how far from 1 bins come by chance, where chains agree.
+def chance(chains: Sequence[Array], n_bins: int) -> Numbers:
+    """Say how far from what is expected bins come by chance, where chains agree.
+
+    Whether a draw is in a bin is a series of its own, whose autocorrelation time says how many
+    independent draws there are.
 
     Parameters
     ----------
-    n_draws : float
-        Independent draws of the shortest chain.
-    n_bins, n_chains : int
+    chains : sequence of ndarray, shape (n,)
+        Of any length but 0, without NaN.
+    n_bins : int
 
     Returns
     -------
-    float
+    ndarray of float64, shape (n_bins,)
         With 95 % probability no bin of any chain is further away, relative to what is expected: by
         the normal approximation, with Šidák's correction for the number of bins.
     """
-    each = _CHANCE ** (1 / (n_bins * n_chains))
+    shortest, pooled = min(map(len, chains)), np.sort(np.concatenate(chains))
+    times = np.empty((len(chains), n_bins))
+    for chain, row in zip(chains, times, strict=True):
+        ranks = np.searchsorted(pooled, chain, "left") + np.searchsorted(pooled, chain, "right")
+        places = np.minimum(n_bins - 1, ranks * n_bins // (2 * len(pooled)))
+        is_in = places[:, np.newaxis, np.newaxis] == np.arange(n_bins)
+        row[:] = integrated_time(is_in.astype(np.float32), tol=0)
+    is_known = ~np.isnan(times)  # a chain that is never in a bin says nothing
+    sums = np.sum(np.where(is_known, times, 0.0), axis=0)
+    time = np.maximum(1.0, sums / np.maximum(1, is_known.sum(axis=0)))
     # The ranks are among those of all chains, this one included.
-    variance = (n_bins - 1) / n_draws * (1 - 1 / n_chains)
-    return NormalDist().inv_cdf((1 + each) / 2) * math.sqrt(variance)
-
-
-def _time(chain: Array) -> float:
-    """Estimate the autocorrelation time; that of a chain that never moved is its length."""
-    time = float(integrated_time(np.nan_to_num(chain), tol=0)[0])
-    return float(len(chain)) if math.isnan(time) else time
+    variance = (n_bins - 1) * time / shortest * (1 - 1 / len(chains))
+    each = _CHANCE ** (1 / (n_bins * len(chains)))
+    reach: Numbers = NormalDist().inv_cdf((1 + each) / 2) * np.sqrt(variance)
+    return reach

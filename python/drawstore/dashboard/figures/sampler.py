@@ -29,7 +29,7 @@ _OVER_DRAWS = {
     "acceptance_rate": "Acceptance rate",
 }
 _MOST = 2**14  # draws of a chain
-_POINTS = 200  # of a line
+_POINTS = 100  # of a line
 _RUG = 500  # marks of a chain
 _BINS = 40
 _LEAST_BFMI = 0.3
@@ -103,7 +103,7 @@ class Sampler(Figure):
         if stats.has("energy"):
             panels.append(_energy_panel(colours))
             entries += [
-                ("area", colours.faint, "energy about its mean"),
+                ("area", colours.faint + "66", "energy about its mean"),
                 ("line", colours.text, "energy from draw to draw"),
             ]
         return stack(key(colours, entries), grid(panels))
@@ -219,15 +219,14 @@ class _Kept:
         worst = int(np.argmin(np.nan_to_num(fractions, nan=np.inf))) if fractions else 0
         text = ""
         if fractions and not np.isnan(fractions[worst]):
-            text = f"BFMI {fractions[worst]:.2f}"
-            if len(fractions) > 1:
-                text += f" or more (chain {self._labels[worst]})"
+            sign = "=" if len(fractions) == 1 else "≥"
+            text = f"BFMI {sign} {fractions[worst]:.2f} (chain {self._labels[worst]})"
         return {
             "sampler-marginal": {"left": edges[:-1], "right": edges[1:], "top": bars},
             "sampler-transition": {"x": edges, "y": np.append(steps, steps[-1:])},
             "sampler-bfmi": {
                 "x": [reach],
-                "y": [float(np.max([*bars, *steps], initial=0.0))],
+                "y": [1.2 * float(np.max([*bars, *steps], initial=0.0))],
                 "text": [text],
             },
         }

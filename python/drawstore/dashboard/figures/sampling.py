@@ -31,6 +31,7 @@ SECONDS = 0.1
 _FIRST = 64  # rows that are read at first, over all that there are
 _BLOCK = 32  # rows that are read at once, at first
 _QUICK = 0.01  # seconds; as long as a block takes less, the next one is larger
+_GROWTH = 1.02
 _MOST_KEPT = 4  # choices of parameters for each figure
 
 Array = NDArray[Any]
@@ -80,6 +81,20 @@ def blocks(rows: range, until: float) -> Iterator[range]:
             n *= 2
 
 
+class Growth:
+    """Says when there are so many more draws that what is computed from all is done again."""
+
+    def __init__(self) -> None:
+        self._n = -1
+
+    def is_enough(self, n: int) -> bool:
+        """Say whether n draws are more than those of the last time, by a fiftieth, or fewer."""
+        if self._n <= n < _GROWTH * self._n:
+            return False
+        self._n = n
+        return True
+
+
 class SpacedRows:
     """Evenly spaced rows of what grows, from the first one on.
 
@@ -126,8 +141,10 @@ class SpacedRows:
         new = range(len(self._rows) * self.stride, n, self.stride)
         parts = [self._rows, *map(self._read, blocks(new, until))]
         self._rows = np.concatenate(parts) if len(parts) > 1 else self._rows
-        while self.stride > least and self._is_up_to_date() and time.monotonic() < until:
+        while self.stride > least and self._is_up_to_date():
             self._refine(until)
+            if time.monotonic() >= until:
+                break
         return self._rows
 
     @property
