@@ -5,6 +5,7 @@ import json
 import numpy as np
 from bokeh.embed import json_item
 from bokeh.models import ColumnDataSource
+from scipy.signal import lfilter
 
 import drawstore
 from drawstore.dashboard.figures import figures
@@ -25,12 +26,8 @@ STATS = {
 def autoregressive(shape, rho, seed):
     """Series along the first axis with autocorrelation rho**k."""
     noise = np.random.default_rng(seed).normal(size=shape)
-    out = np.empty_like(noise)
-    last = noise[0]
-    for i, new in enumerate(noise):
-        last = rho * last + np.sqrt(1 - rho**2) * new
-        out[i] = last
-    return out
+    noise[1:] *= np.sqrt(1 - rho**2)
+    return lfilter([1], [1, -rho], noise, axis=0)
 
 
 def stats(n, n_warmup, seed):
@@ -49,39 +46,42 @@ def stats(n, n_warmup, seed):
 def run_of(chains, n_warmup=0, backend=None, names=None):
     """Keep chains, each of shape (n, n_params), of which the first draws are warm-up."""
     names = names or [f"x{i}" for i in range(np.shape(chains[0])[1])]
-    meta = drawstore.make_meta({name: ("float64", ()) for name in names}, STATS, rid="r")
+    meta = drawstore.make_meta(dict.fromkeys(names, ("float64", ())), STATS, rid="r")
     run = (backend or drawstore.MemoryBackend()).init_run(meta)
     for i, draws in enumerate(chains):
-        extend(run.init_chain(i), draws, n_warmup, i)
+        extend(run.init_chain(i), draws, n_warmup, i, names)
     return run
 
 
-def extend(chain, draws, n_warmup, seed=0):
+def extend(chain, draws, n_warmup, seed=0, names=None):
     columns = np.asarray(draws, dtype=float).T
-    names = [f"x{i}" for i in range(len(columns))]
-    names = list(chain.names) if hasattr(chain, "names") else names
+    names = names or [f"x{i}" for i in range(len(columns))]
     chain.extend(dict(zip(names, columns, strict=True)), stats(len(draws), n_warmup, seed))
 
 
 def ask(name, view, *parameters):
-    """Ask until nothing changes; gives the answer, when it fits the layout and can be sent."""
+    """Ask for data until nothing changes any more; gives the last answer."""
+    question = Question(tuple(parameters or view.names[:2]))
     figure = figures()[name]
-    chosen = parameters or view.names[:4]
-    layout = figure.layout(view, chosen, THEMES["light"])
-    before, answer = None, figure.data(view, Question(tuple(chosen)))
+    answer = figure.data(view, question)
     for _ in range(200):
-        before, answer = answer, figure.data(view, Question(tuple(chosen)))
+        before, answer = answer, figure.data(view, question)
         if _same(before, answer):
-            break
-    else:
-        raise AssertionError(f"{name} never comes to an end")
+            return answer
+    raise AssertionError(f"{name} never comes to an end")
+
+
+def show(name, view, *parameters):
+    """Draw a figure, of which the data fit the layout and can be sent; gives the answer."""
+    answer = ask(name, view, *parameters)
+    layout = figures()[name].layout(view, parameters or view.names[:2], THEMES["light"])
     sources = {s.name: s for s in layout.select({"type": ColumnDataSource}) if s.name is not None}
     assert set(sources) == set(answer.sources)
     for each, columns in answer.sources.items():
         assert set(sources[each].data) == set(columns), each
         assert len({len(values) for values in columns.values()}) == 1, each
         sources[each].data = dict(columns)
-    json.loads(json.dumps(json_item(layout), allow_nan=True))
+    assert json.loads(json.dumps(json_item(layout)))
     return answer
 
 

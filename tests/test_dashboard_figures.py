@@ -5,7 +5,8 @@ import emcee
 import numpy as np
 import pytest
 import scipy.stats
-from bokeh.models import PlainText
+from bokeh.models import Axis, PlainText
+from bokeh.models.annotations import Title
 
 import drawstore
 from cli_runs import make, save
@@ -15,16 +16,18 @@ from dashboard_figures import (
     autoregressive,
     extend,
     run_of,
+    show,
     stats,
     view_of,
 )
 from drawstore.autocorr import function_1d, integrated_time
-from drawstore.dashboard.figures import figures
+from drawstore.dashboard.figures import autocorrelation, convergence, figures
 from drawstore.dashboard.figures.ranks import chance, rank_shares
 from drawstore.dashboard.figures.sampler import bfmi
 from drawstore.dashboard.themes import THEMES
 from drawstore.emcee import HDFBackend
 from drawstore.monitor.following import FollowedChain
+from drawstore.pymc import TraceBackend
 from drawstore.reports.mixing import split_rhat
 from pymc_runs import QUIET, line_model, mixed_model, sample
 
@@ -70,7 +73,7 @@ def test_a_run_of_any_kind_has_the_figures_that_make_sense(tmp_path, kind, names
         view = view_of(backend.get_run(info.rid))
         assert applying(view) == names
         for name in names:
-            ask(name, view)
+            show(name, view)
 
 
 @pytest.mark.filterwarnings(*QUIET)
@@ -78,25 +81,25 @@ def test_a_run_of_any_kind_has_the_figures_that_make_sense(tmp_path, kind, names
 def test_runs_of_pymc(make_model):
     backend = drawstore.MemoryBackend()
     with make_model():
-        sample(drawstore.pymc.TraceBackend(backend), discard_tuned_samples=False)
+        sample(TraceBackend(backend), discard_tuned_samples=False)
     view = view_of(backend.get_run(backend.get_runs()[0].rid))
     assert applying(view) == [*OF_CHAINS, *OF_STATS]
-    answers = {name: ask(name, view) for name in applying(view)}
+    answers = {name: show(name, view) for name in applying(view)}
     assert answers["sampler"].sources["sampler-warmup"]["right"].tolist() == [8]
 
 
-@pytest.mark.parametrize("n", range(6))
+@pytest.mark.parametrize("n", [0, 1, 2, 4])
 def test_runs_of_few_draws(n):
     view = view_of(run_of([np.zeros((n, 2)) + np.arange(n)[:, None], np.ones((n, 2))]))
     for name in applying(view):
-        ask(name, view)
+        show(name, view)
 
 
 @pytest.mark.parametrize("steps", [1, 2, 60])
 def test_ensembles_of_few_steps(tmp_path, steps):
     view = walk(tmp_path / "walk.h5", steps)
     for name in applying(view):
-        ask(name, view)
+        show(name, view)
 
 
 def test_a_run_without_chains():
@@ -113,7 +116,7 @@ def test_values_that_are_not_finite_and_parameters_that_never_move(chains):
     chains[2][3, 2] = 1e308
     chains[2][4, 2] = -1e308
     view = view_of(run_of(chains))
-    answers = {name: ask(name, view) for name in applying(view)}
+    answers = {name: show(name, view) for name in applying(view)}
     mark = answers["autocorrelation"].sources["autocorrelation-1-mark"]
     assert mark["text"] == ["no τ: 1 of 3 never moved, or are not finite"]
     assert "1 values that are not a number are left out." in answers["ranks"].notes
@@ -121,9 +124,10 @@ def test_values_that_are_not_finite_and_parameters_that_never_move(chains):
 
 
 def test_chains_of_different_lengths_and_one_that_begins_later():
-    draws = [autoregressive((n, 2), 0.5, n) for n in (500, 480, 40, 0)]
+    draws = [autoregressive((n, 2), 0.5, n) for n in (500, 480, 40)]
+    draws.append(np.empty((0, 2)))
     view = view_of(run_of(draws))
-    answers = {name: ask(name, view) for name in applying(view)}
+    answers = {name: show(name, view) for name in applying(view)}
     left_out = "Chains less than half as long as the longest are left out."
     assert left_out in answers["autocorrelation"].notes
     assert left_out in answers["convergence"].notes
@@ -154,13 +158,12 @@ def test_names_are_never_read_as_tex_nor_as_more_than_a_line():
     view = view_of(run_of([np.zeros((9, 4)), np.ones((9, 4))], names=names))
     for name in applying(view):
         layout = figures()[name].layout(view, names, THEMES["light"])
-        for model in layout.references():
-            for field in ("text", "axis_label"):
-                text = getattr(model, field, None)
-                assert not isinstance(text, str) or "x" not in text or isinstance(model, PlainText)
+        texts = [title.text for title in layout.select({"type": Title})]
+        texts += [axis.axis_label for axis in layout.select({"type": Axis})]
+        assert all(not text or isinstance(text, PlainText) for text in texts)
         shown = [model.text for model in layout.select({"type": PlainText})]
         assert all(len(text) <= 40 and text.isprintable() for text in shown)
-        ask(name, view, *names)
+        show(name, view, *names)
 
 
 # Ranks.
@@ -225,10 +228,12 @@ def test_the_function_and_its_window_are_those_of_the_estimate(tmp_path, chains,
     assert answer.notes == ()
 
 
-def test_of_many_draws_the_last_are_taken():
-    draws = autoregressive((600_000, 2), 0.0, 3)
-    answer = ask("autocorrelation", view_of(run_of([draws[:, :1], draws[:, 1:]])))
-    assert answer.notes == ("From the last 524,288 draws.",)
+def test_of_many_draws_the_last_are_taken(monkeypatch, chains):
+    monkeypatch.setattr(autocorrelation, "_MOST", 1200)
+    answer = ask("autocorrelation", view_of(run_of(chains)), "x0")
+    assert answer.notes == ("From the last 400 draws.",)
+    (tau,) = integrated_time(np.stack([draws[200:, :1] for draws in chains], axis=1), tol=0)
+    assert answer.sources["autocorrelation-0-mark"]["text"][0].startswith(f"τ = {tau:.3g},")
 
 
 # Convergence.
@@ -271,14 +276,14 @@ def test_the_history_goes_on_and_begins_anew_with_other_draws(chains):
         np.testing.assert_array_equal(after[name], late[name])
 
 
-def test_of_many_draws_the_history_takes_some():
+def test_of_many_draws_the_history_takes_some(monkeypatch):
+    monkeypatch.setattr(convergence, "_MOST", 2**15)
     rho = 0.9
-    draws = autoregressive((1_200_000, 2), rho, 3)
-    view = view_of(run_of([draws[:, :1], draws[:, 1:]]))
-    answer = ask("convergence", view)
+    draws = autoregressive((20_000, 2), rho, 3)
+    answer = ask("convergence", view_of(run_of([draws[:, :1], draws[:, 1:]])))
     assert answer.notes == ("From every 2nd draw of each chain.",)
     (taus,) = answer.sources["convergence"]["taus"]
-    np.testing.assert_allclose(taus[-1], (1 + rho) / (1 - rho), rtol=0.05)
+    np.testing.assert_allclose(taus[-1], (1 + rho) / (1 - rho), rtol=0.1)
 
 
 # Pairs.
