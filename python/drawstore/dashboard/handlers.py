@@ -41,6 +41,9 @@ def routes(app: App, access: Access) -> list[Any]:
         (rf"/run/{key}", _Run, given),
         (r"/api/runs", _ApiRuns, given),
         (rf"/api/run/{key}", _ApiRun, given),
+        (rf"/api/run/{key}/names", _ApiNames, given),
+        (rf"/api/run/{key}/facts", _ApiFacts, given),
+        (rf"/api/run/{key}/table", _ApiTable, given),
         (rf"/api/run/{key}/figure/([a-z]+)", _ApiFigure, given),
         (rf"/api/run/{key}/data/([a-z]+)", _ApiData, given),
         (r"/static/(.*)", _File, {**files, "path": str(_HERE / "static")}),
@@ -135,7 +138,7 @@ class _Runs(_Handler):
 
 class _Run(_Handler):
     def get(self, key: str) -> None:
-        self.show("run.html", key=key)
+        self.show("run.html", key=key, has_gl=False)
 
     head = get
 
@@ -143,11 +146,6 @@ class _Run(_Handler):
 class _ApiRuns(_Handler):
     async def get(self) -> None:
         self.give(await self.app.runs())
-
-
-class _ApiRun(_Handler):
-    async def get(self, key: str) -> None:
-        self.give(await self.app.run(key))
 
 
 class _Asking(_Handler):
@@ -164,6 +162,26 @@ class _Asking(_Handler):
         """Give a whole number; None where it is not given."""
         given = self.numbers(name)
         return given[-1] if given else None
+
+
+class _ApiRun(_Asking):
+    async def get(self, key: str) -> None:
+        self.give(await self.app.run(key, self.numbers("parameter")))
+
+
+class _ApiNames(_Handler):
+    async def get(self, key: str) -> None:
+        self.give(await self.app.names(key))
+
+
+class _ApiFacts(_Handler):
+    async def get(self, key: str) -> None:
+        self.give(await self.app.facts(key))
+
+
+class _ApiTable(_Asking):
+    async def get(self, key: str) -> None:
+        self.give(await self.app.table(key, self.numbers("parameter")))
 
 
 class _ApiFigure(_Asking):

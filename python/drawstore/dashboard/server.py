@@ -9,7 +9,6 @@ import secrets
 import socket
 import threading
 from types import TracebackType
-from typing import Any
 
 import tornado.httpserver
 import tornado.netutil
