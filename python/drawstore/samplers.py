@@ -77,5 +77,5 @@ def is_transformed(name: str) -> bool:
 
 
 def is_divergence(name: str) -> bool:
-    """Say whether a stat tells which draws diverged: Stan's, or PyMC's, also of several samplers."""
+    """Say whether a stat tells which draws diverged: Stan's, or PyMC's, of any of its samplers."""
     return any(name == word or name.endswith(f"__{word}") for word in ("diverging", "divergent__"))

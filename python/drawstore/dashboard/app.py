@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from .rooms import Room, Rooms
 from .shared import Shared
 from .table import LEVELS, table
 from .themes import THEMES
+from .threads import Threads
 from .view import RunView
 from .wire import encoded
 from .words import BAD, answer, troubles, worst
@@ -57,14 +58,18 @@ class App:
     def __init__(self, where: str) -> None:
         self._watcher = Watcher(where)
         self.name = self._watcher.name
-        self._pool = ThreadPoolExecutor(_THREADS, "dashboard")
+        self._pool = Threads(_THREADS)
         self._shared: Shared[Look] = Shared(lambda: look(self._watcher), self._pool)
         self._rooms = Rooms()
+
+    def prepare(self) -> None:
+        """Do beforehand what the first page would wait for."""
+        self._pool.submit(import_module, "bokeh.plotting")
 
     def close(self) -> None:
         """Let go of all."""
         self._rooms.close()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=False)
 
     async def runs(self) -> dict[str, Any]:
         """Give all runs: those in trouble first, then those to which draws come."""

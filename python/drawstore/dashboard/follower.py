@@ -14,6 +14,7 @@ from ..reports.head import reason
 from ..reports.place import UNREADABLE
 from ..reports.steps import Steps, Stuck, has_steps, stuck_walkers, window_of
 from ..watching.trace import Trace
+from .threads import thread
 
 if TYPE_CHECKING:
     from ..interface import Run
@@ -91,8 +92,7 @@ class Follower:
             self._asked = time.monotonic()
             if self._thread is None:
                 self._wake.clear()
-                self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
-                self._thread.start()
+                self._thread = thread(self._run)
         return self.known
 
     def close(self) -> None:

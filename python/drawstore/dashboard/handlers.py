@@ -80,14 +80,18 @@ class _Handler(tornado.web.RequestHandler):
             return
         cookie = f"drawstore-{self.settings['port']}"  # browsers give it to all ports
         given = self.get_query_argument("token", None, strip=False)
-        if given is not None and self._access.knows(given):
-            self.set_cookie(cookie, given, httponly=True, samesite="Strict", path="/")
+        if given is not None and self._access.is_token(given):
+            self.set_cookie(cookie, self._access.pass_, httponly=True, samesite="Strict", path="/")
             rest = [
                 (k, v) for k, vs in self.request.query_arguments.items() for v in vs if k != "token"
             ]
             self.redirect(self.request.path + ("?" + urlencode(rest) if rest else ""), status=303)
-        elif given is not None or not self._access.knows(self.get_cookie(cookie)):
+        elif given is not None or not self._access.is_pass(self.get_cookie(cookie)):
             raise Refusal(401, "a token is needed: open the address that `drawstore serve` printed")
+
+    def head(self, *words: str) -> Any:
+        """Answer as GET, of which only the head is sent."""
+        return self.get(*words)
 
     def show(self, template: str, **values: Any) -> None:
         """Answer with a page."""
@@ -126,21 +130,15 @@ class _Nothing(_Handler):
     def get(self) -> None:
         raise tornado.web.HTTPError(404)
 
-    head = get
-
 
 class _Runs(_Handler):
     def get(self) -> None:
         self.show("runs.html")
 
-    head = get
-
 
 class _Run(_Handler):
     def get(self, key: str) -> None:
         self.show("run.html", key=key, has_gl=False)
-
-    head = get
 
 
 class _ApiRuns(_Handler):
@@ -213,6 +211,14 @@ class _File(_Handler, tornado.web.StaticFileHandler):
     def initialize(self, path: str, **given: Any) -> None:  # type: ignore[override]
         _Handler.initialize(self, **given)
         tornado.web.StaticFileHandler.initialize(self, path)
+
+    head = tornado.web.StaticFileHandler.head
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        try:
+            return super().validate_absolute_path(root, absolute_path)
+        except ValueError:  # a null byte
+            raise tornado.web.HTTPError(404) from None
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")

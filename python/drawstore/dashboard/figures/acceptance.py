@@ -30,7 +30,9 @@ class Acceptance(Figure):
         from bokeh.plotting import figure
 
         source = ColumnDataSource({"at": [], "share": []}, name="acceptance")
-        made = figure(height=220, sizing_mode="stretch_width", y_range=Range1d(start=0, end=1), tools="")
+        made = figure(
+            height=220, sizing_mode="stretch_width", y_range=Range1d(start=0, end=1), tools=""
+        )
         made.scatter("at", "share", source=source, color=colours.series[0], size=6)
         return made
 
