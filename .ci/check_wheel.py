@@ -5,7 +5,8 @@ import zipfile
 from pathlib import Path
 
 REPO = Path(__file__).parent.parent
-ALLOWED = {".binpb", ".json", ".py", ".pyi", ".so", ".csv", ".typed"}
+ALLOWED = {".binpb", ".csv", ".json", ".py", ".pyi", ".so", ".typed"}
+ALLOWED |= {".css", ".html", ".js", ".svg"}
 
 names = set(zipfile.ZipFile(sys.argv[1]).namelist())
 package = {name for name in names if ".dist-info/" not in name}

@@ -12,7 +12,7 @@ from .warmup import is_mark
 if TYPE_CHECKING:
     from .meta import Variable
 
-__all__ = ["Stat", "is_transformed", "name_stats"]
+__all__ = ["Stat", "is_divergence", "is_transformed", "name_stats"]
 
 _OF_SAMPLER = re.compile(r"sampler_(\d+)__(.+)", re.DOTALL)
 
@@ -74,3 +74,8 @@ def name_stats(stats: Mapping[str, Variable]) -> dict[str, Stat]:
 def is_transformed(name: str) -> bool:
     """Say whether PyMC gives this name to a variable in the space in which it samples."""
     return name.endswith("__") and name.count("_") >= 3
+
+
+def is_divergence(name: str) -> bool:
+    """Say whether a stat tells which draws diverged: Stan's, or PyMC's, of any of its samplers."""
+    return any(name == word or name.endswith(f"__{word}") for word in ("diverging", "divergent__"))

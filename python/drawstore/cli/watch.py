@@ -91,7 +91,7 @@ class _Watching:
         self.trouble = ""
         try:
             if self._left is None and not (self._has_seen or self.watcher.is_there()):
-                self.sights, self.trouble = [], f"waiting for {self.watcher.where}"
+                self.sights, self.trouble = [], f"waiting for {self.watcher.name}"
             else:
                 self.sights = self.watcher.look()
                 self._has_seen = True
@@ -160,7 +160,7 @@ def _show(watching: _Watching, interval: float | None) -> None:
     out = console()
 
     def screen() -> Screen:
-        title = f"{watching.watcher.where}  {watching.when.astimezone():%H:%M:%S}  q ends"
+        title = f"{watching.watcher.name}  {watching.when.astimezone():%H:%M:%S}  q ends"
         return Screen(title, watching.sights, watching.trouble)
 
     with keys() as pressed, Live(console=out, screen=True, auto_refresh=False) as live:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import secrets
 import socket
@@ -91,12 +92,18 @@ class Access:
             if path != "/" or opens != ("navigate", "document"):
                 raise Refusal(403, "the request comes from another site")
 
-    def knows(self, token: str | None) -> bool:
-        """Say whether a token is the right one; it takes as long for any of the same length."""
-        if self.token is None:
-            return True
-        given = (token or "").encode("utf-8", "surrogateescape")
-        return secrets.compare_digest(given, self.token.encode("utf-8", "surrogateescape"))
+    @property
+    def pass_(self) -> str:
+        """What a browser keeps that knew the token: made from it, of letters that cookies take."""
+        return hashlib.sha256(b"drawstore:" + _bytes(self.token or "")).hexdigest()
+
+    def is_token(self, given: str) -> bool:
+        """Say whether it is the token, in the same time whatever is wrong with it."""
+        return secrets.compare_digest(_bytes(given), _bytes(self.token or ""))
+
+    def is_pass(self, given: str | None) -> bool:
+        """Say whether it is the pass, as `is_token` does."""
+        return secrets.compare_digest(_bytes(given or ""), _bytes(self.pass_))
 
     def _is_own(self, name: str) -> bool:
         if is_loopback(self.address):
@@ -111,6 +118,10 @@ def is_loopback(address: str) -> bool:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:
         return address == "localhost"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def _name(host: str) -> str:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 from ..monitor import Monitor
 from ..reports.head import reason
 from ..reports.place import UNREADABLE
 from ..reports.steps import Steps, Stuck, has_steps, stuck_walkers, window_of
 from ..watching.trace import Trace
+from .threads import thread
 
 if TYPE_CHECKING:
     from ..interface import Run
@@ -25,9 +25,10 @@ __all__ = ["Follower", "Known"]
 _INTERVAL = 1.0  # seconds from one update to the next, at least
 _SHARE = 25  # times what an update takes go by to the next one, for whoever samples
 _LONGEST_PAUSE = 30.0
-_ASKED = 5.0  # seconds after the last question in which it goes on
+_ASKED = 5.0  # seconds after the last question in which updates begin
+_ASKED_READING = 60.0  # and go on, where much is to be read
 _STUCK_INTERVAL = 10.0
-_MOST_BYTES = 2**28  # of draws that are read at a time
+_MOST_BYTES = 2**28  # of draws that are read at once
 _AT_ONCE = threading.BoundedSemaphore(2)  # updates of all followers
 
 
@@ -36,7 +37,7 @@ class _Enough(Exception):
 
 
 class _TooMuch(RuntimeError):
-    """What it would take is more memory than a page is worth."""
+    """It would take more memory than a page is worth."""
 
 
 @dataclass(frozen=True)
@@ -47,12 +48,12 @@ class Known:
     ----------
     status : Status or None
         None until all draws have been read once.
-    trace : Trace or None
-        The values of its first parameter.
+    curve : tuple of (list of int, list of float)
+        Numbers of draws, and the values of the first parameter there.
     stuck : tuple of Stuck
         Walkers that do not move any more.
     read : tuple of (int, int) or None
-        How many draws were read, of how many, while that goes on.
+        How many draws were read, of how many, while there is no status.
     error : str
         Why it cannot be followed; "" where it can.
     """
@@ -65,7 +66,7 @@ class Known:
 
 
 class Follower:
-    """Follows a run with a `Monitor` in a thread that ends when nobody asks.
+    """Follows a run with a `Monitor`, in a thread that ends when nobody asks.
 
     Parameters
     ----------
@@ -78,12 +79,12 @@ class Follower:
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
-        self._asked = 0.0
+        self._asked = -math.inf
         self._monitor: Monitor | None = None
         self._trace: Trace | None = None
-        self._stuck: tuple[Stuck, ...] = ()
-        self._stuck_at = -_STUCK_INTERVAL
-        self._known = Known()
+        self._n_chains = 0
+        self._stuck_at = -math.inf
+        self.known = Known()
 
     def ask(self) -> Known:
         """Say what is known by now, and have it go on."""
@@ -91,14 +92,13 @@ class Follower:
             self._asked = time.monotonic()
             if self._thread is None:
                 self._wake.clear()
-                self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
-                self._thread.start()
-            return self._known
+                self._thread = thread(self._run)
+        return self.known
 
     def close(self) -> None:
         """End the thread soon."""
         with self._lock:
-            self._asked = -np.inf
+            self._asked = -math.inf
             self._wake.set()
 
     def _run(self) -> None:
@@ -106,46 +106,51 @@ class Follower:
             began = time.monotonic()
             try:
                 with _AT_ONCE:
-                    self._known = self._update()
+                    self._update()
             except _Enough:
                 pass
             except UNREADABLE as error:
                 self._monitor = self._trace = None
-                self._known = Known(error=reason(error))
+                self.known = Known(error=reason(error))
             took = time.monotonic() - began
             self._wake.wait(min(max(_INTERVAL - took, _SHARE * took), _LONGEST_PAUSE))
             with self._lock:
-                if not self._is_asked():
+                if not self._is_asked(_ASKED):
                     self._thread = None
                     return
 
-    def _is_asked(self) -> bool:
-        return time.monotonic() - self._asked < _ASKED
+    def _is_asked(self, within: float) -> bool:
+        return time.monotonic() - self._asked < within
 
-    def _update(self) -> Known:
+    def _update(self) -> None:
         if self._monitor is None:
             self._monitor = Monitor(self._open_run())
         status = self._monitor.update(self._reading)
-        if status.names and self._trace is None:
+        if status.names and (self._trace is None or self._n_chains != len(status.chains)):
             self._trace = Trace(self._open_run(), status.names[:1])
-        curve = self._known.curve
+            self._n_chains = len(status.chains)
+        curve = self.known.curve
         if self._trace is not None:
             both = [chain.n_steps + chain.n_left_out for chain in status.chains]
             self._trace.update(max(both, default=0))
             at, values = self._trace.values(0)
             curve = at.tolist(), values.tolist()
+        stuck = self.known.stuck
         if time.monotonic() - self._stuck_at >= _STUCK_INTERVAL:
-            self._stuck = tuple(_stuck_of(self._open_run()))
+            stuck = tuple(_stuck_of(self._open_run()))
             self._stuck_at = time.monotonic()
-        return Known(status, curve, self._stuck)
+        self.known = Known(status, curve, stuck)
 
-    def _reading(self, start: int, stop: int, n: int) -> None:
-        if not self._is_asked():
+    def _reading(self, start: int, stop: int, n: int, n_bytes: int) -> None:
+        if not self._is_asked(_ASKED_READING):
             raise _Enough
-        assert self._monitor is not None
-        known = self._known
-        if known.status is None:
-            self._known = Known(read=(start, n))
+        if n_bytes > _MOST_BYTES:
+            raise _TooMuch(
+                "it has too many draws of too many parameters, or they take too long to become "
+                "independent, for it to be told in bounded memory whether it has converged"
+            )
+        if self.known.status is None:
+            self.known = replace(self.known, read=(start, n), error="")
 
 
 def _stuck_of(run: Run) -> list[Stuck]:

@@ -41,6 +41,9 @@ def routes(app: App, access: Access) -> list[Any]:
         (rf"/run/{key}", _Run, given),
         (r"/api/runs", _ApiRuns, given),
         (rf"/api/run/{key}", _ApiRun, given),
+        (rf"/api/run/{key}/names", _ApiNames, given),
+        (rf"/api/run/{key}/facts", _ApiFacts, given),
+        (rf"/api/run/{key}/table", _ApiTable, given),
         (rf"/api/run/{key}/figure/([a-z]+)", _ApiFigure, given),
         (rf"/api/run/{key}/data/([a-z]+)", _ApiData, given),
         (r"/static/(.*)", _File, {**files, "path": str(_HERE / "static")}),
@@ -77,14 +80,18 @@ class _Handler(tornado.web.RequestHandler):
             return
         cookie = f"drawstore-{self.settings['port']}"  # browsers give it to all ports
         given = self.get_query_argument("token", None, strip=False)
-        if given is not None and self._access.knows(given):
-            self.set_cookie(cookie, given, httponly=True, samesite="Strict", path="/")
+        if given is not None and self._access.is_token(given):
+            self.set_cookie(cookie, self._access.pass_, httponly=True, samesite="Strict", path="/")
             rest = [
                 (k, v) for k, vs in self.request.query_arguments.items() for v in vs if k != "token"
             ]
             self.redirect(self.request.path + ("?" + urlencode(rest) if rest else ""), status=303)
-        elif given is not None or not self._access.knows(self.get_cookie(cookie)):
+        elif given is not None or not self._access.is_pass(self.get_cookie(cookie)):
             raise Refusal(401, "a token is needed: open the address that `drawstore serve` printed")
+
+    def head(self, *words: str) -> Any:
+        """Answer as GET, of which only the head is sent."""
+        return self.get(*words)
 
     def show(self, template: str, **values: Any) -> None:
         """Answer with a page."""
@@ -123,31 +130,20 @@ class _Nothing(_Handler):
     def get(self) -> None:
         raise tornado.web.HTTPError(404)
 
-    head = get
-
 
 class _Runs(_Handler):
     def get(self) -> None:
         self.show("runs.html")
 
-    head = get
-
 
 class _Run(_Handler):
     def get(self, key: str) -> None:
-        self.show("run.html", key=key)
-
-    head = get
+        self.show("run.html", key=key, has_gl=False)
 
 
 class _ApiRuns(_Handler):
     async def get(self) -> None:
         self.give(await self.app.runs())
-
-
-class _ApiRun(_Handler):
-    async def get(self, key: str) -> None:
-        self.give(await self.app.run(key))
 
 
 class _Asking(_Handler):
@@ -164,6 +160,26 @@ class _Asking(_Handler):
         """Give a whole number; None where it is not given."""
         given = self.numbers(name)
         return given[-1] if given else None
+
+
+class _ApiRun(_Asking):
+    async def get(self, key: str) -> None:
+        self.give(await self.app.run(key, self.numbers("parameter")))
+
+
+class _ApiNames(_Handler):
+    async def get(self, key: str) -> None:
+        self.give(await self.app.names(key))
+
+
+class _ApiFacts(_Handler):
+    async def get(self, key: str) -> None:
+        self.give(await self.app.facts(key))
+
+
+class _ApiTable(_Asking):
+    async def get(self, key: str) -> None:
+        self.give(await self.app.table(key, self.numbers("parameter")))
 
 
 class _ApiFigure(_Asking):
@@ -195,6 +211,14 @@ class _File(_Handler, tornado.web.StaticFileHandler):
     def initialize(self, path: str, **given: Any) -> None:  # type: ignore[override]
         _Handler.initialize(self, **given)
         tornado.web.StaticFileHandler.initialize(self, path)
+
+    head = tornado.web.StaticFileHandler.head
+
+    def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
+        try:
+            return super().validate_absolute_path(root, absolute_path)
+        except ValueError:  # a null byte
+            raise tornado.web.HTTPError(404) from None
 
     def set_extra_headers(self, path: str) -> None:
         self.set_header("Cache-Control", "no-cache")

@@ -1,26 +1,15 @@
-"""One look at all runs, which is shared by whoever asks."""
+"""A look at all runs of a place."""
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import time
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Executor
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
 
 from ..reports.head import reason
 from ..reports.place import UNREADABLE
 from ..watching import Sight, Watcher
 
-__all__ = ["Looks", "Shared", "View", "key_of"]
-
-_INTERVAL = 0.8  # seconds; pages ask once a second
-_SHARE = 25  # times what a look takes go by to the next one, for whoever samples
-_LONGEST = 15.0
-
-T = TypeVar("T")
+__all__ = ["Look", "key_of", "look"]
 
 
 def key_of(where: str, rid: str) -> str:
@@ -29,42 +18,8 @@ def key_of(where: str, rid: str) -> str:
     return hashlib.sha256(text).hexdigest()[:24]
 
 
-class Shared(Generic[T]):
-    """What several ask for at once is done once, and not again for a while.
-
-    Belongs to one event loop.
-
-    Parameters
-    ----------
-    make : callable
-        Runs in the executor.
-    executor : Executor
-    """
-
-    def __init__(self, make: Callable[[], T], executor: Executor) -> None:
-        self._make = make
-        self._executor = executor
-        self._made: asyncio.Future[T] | None = None
-        self._until = 0.0
-
-    def get(self) -> Awaitable[T]:
-        """Give what was made last; or has it made, where that was too long ago."""
-        if self._made is None or (self._made.done() and time.monotonic() >= self._until):
-            loop = asyncio.get_running_loop()
-            self._made = asyncio.ensure_future(loop.run_in_executor(self._executor, self._timed))
-        return asyncio.shield(self._made)
-
-    def _timed(self) -> T:
-        began = time.monotonic()
-        try:
-            return self._make()
-        finally:
-            ended = time.monotonic()
-            self._until = ended + min(max(_INTERVAL, _SHARE * (ended - began)), _LONGEST)
-
-
 @dataclass(frozen=True)
-class View:
+class Look:
     """What there is at one moment.
 
     Attributes
@@ -72,7 +27,7 @@ class View:
     sights : dict of str to Sight
         By key.
     trouble : str
-        Why nothing, or not all, is seen.
+        Why nothing is seen.
     is_waiting : bool
         Whether there is nothing yet.
     """
@@ -82,27 +37,11 @@ class View:
     is_waiting: bool = False
 
 
-class Looks:
-    """Looks at a place.
-
-    Parameters
-    ----------
-    where : str
-        As `Watcher` takes it.
-    """
-
-    def __init__(self, where: str) -> None:
-        self.watcher = Watcher(where)
-        self._last = View()
-
-    def look(self) -> View:
-        """See what is there now; what went wrong is in it."""
-        try:
-            if not self.watcher.is_there():
-                self._last = View(is_waiting=True)
-            else:
-                sights = self.watcher.see()
-                self._last = View({key_of(sight.where, sight.rid): sight for sight in sights})
-        except UNREADABLE as error:
-            self._last = View(self._last.sights, reason(error))
-        return self._last
+def look(watcher: Watcher) -> Look:
+    """See what is there now; what went wrong is in it."""
+    try:
+        if not watcher.is_there():
+            return Look(is_waiting=True)
+        return Look({key_of(sight.where, sight.rid): sight for sight in watcher.see()})
+    except UNREADABLE as error:
+        return Look(trouble=reason(error))

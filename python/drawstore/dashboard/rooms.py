@@ -1,4 +1,4 @@
-"""The runs whose pages are open."""
+"""The runs that pages ask for, and what is known of each."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, TypeVar
 
+from ..reports.head import reason
+from ..reports.place import UNREADABLE, Place
+from ..watching import Sight, Watcher
+from .follower import Follower
+from .shared import Shared
 from .view import RunView
 
 if TYPE_CHECKING:
@@ -15,45 +21,99 @@ if TYPE_CHECKING:
 
 __all__ = ["Room", "Rooms"]
 
-_MOST = 8  # that are kept
+_MOST = 16  # rooms that are kept
+_MOST_VIEWS = 4  # with what their figures keep
 _UNUSED = 300.0  # seconds after which one is let go
+
+T = TypeVar("T")
 
 
 class Room:
-    """A run whose page is open, and what is known of it.
+    """A run, and what is known of it.
+
+    Belongs to an event loop, and works in the threads of an executor.
 
     Parameters
     ----------
-    open_run : callable
-        Opens it, as it is now.
+    sight : Sight
+        The run, as it was seen.
+    store : str
+        What opens its store.
+    executor : Executor
     """
 
-    def __init__(self, open_run: Callable[[], Run]) -> None:
-        self._open_run = open_run
+    def __init__(self, sight: Sight, store: str, executor: Executor) -> None:
+        self._sight = sight
+        self._store = store
+        self._executor = executor
+        self._watcher = Watcher(store, sight.rid)
+        self._shared = Shared(self._see, executor)
+        self._turn = asyncio.Lock()  # of those who ask, so that they wait without a thread
         self._view: RunView | None = None
         self._signs: tuple[object, ...] = ()
-        self.turn = asyncio.Lock()  # of those who ask, so that they wait without a thread
+        self._counts: list[int] = []
+        self.follower = Follower(self.open_run)
         self.used = time.monotonic()
+        self.viewed_since = 0  # another time means that figures have to be made anew
 
-    def view(self) -> RunView:
-        """Give the view of the run; a new one where it is another run by now, or has other chains.
+    def open_run(self) -> Run:
+        """Open the run as it is now."""
+        return Place.at(self._store).run(self._sight.rid)
+
+    async def sight(self) -> Sight:
+        """See it as it is now; where it is gone, or cannot be read, its error says so."""
+        return await self._shared.get()
+
+    async def ask(self, question: Callable[[RunView], T]) -> T:
+        """Ask something about its draws, one question at a time.
 
         Raises
         ------
         OSError, RuntimeError, ValueError, KeyError
-            Where it cannot be read.
+            Where it cannot be read, or has nothing that can be shown.
         """
-        run = self._open_run()
+
+        def asked() -> T:
+            view = self._now()
+            with view.lock:
+                return question(view)
+
+        async with self._turn:
+            return await asyncio.get_running_loop().run_in_executor(self._executor, asked)
+
+    async def ask_store(self, question: Callable[[Place, str], T]) -> T:
+        """Ask something about what is kept beside its draws; raises as `ask` does."""
+
+        def asked() -> T:
+            return question(Place.at(self._store), self._sight.rid)
+
+        return await asyncio.get_running_loop().run_in_executor(self._executor, asked)
+
+    def forget_view(self) -> None:
+        """Let go of what its figures keep."""
+        self._view = None
+
+    def _see(self) -> Sight:
+        try:
+            (sight,) = self._watcher.see()
+        except UNREADABLE as error:
+            return Sight(self._sight.where, self._sight.rid, "damaged", error=reason(error))
+        return sight
+
+    def _now(self) -> RunView:
+        """Give the view; a new one where it is another run by now, or has other chains."""
+        run = self.open_run()
         counts = [len(chain) for chain in run.get_chains()]
         signs = (run.created_at, len(counts))
-        if self._view is None or signs != self._signs or self._has_shrunk(counts):
-            self._view = RunView.of(run)
+        shrunk = any(n < before for n, before in zip(counts, self._counts, strict=False))
+        view = self._view
+        if view is None or signs != self._signs or shrunk:
+            view = self._view = RunView.of(run)
+            self.viewed_since = time.time_ns()
             self._signs = signs
         self._counts = counts
-        return self._view
-
-    def _has_shrunk(self, counts: list[int]) -> bool:
-        return any(n < before for n, before in zip(counts, self._counts, strict=True))
+        view.status = self.follower.known.status
+        return view
 
 
 class Rooms:
@@ -62,12 +122,26 @@ class Rooms:
     def __init__(self) -> None:
         self._rooms: OrderedDict[str, Room] = OrderedDict()
 
-    def room(self, key: str, open_run: Callable[[], Run]) -> Room:
-        """Give the room of a run; lets those go that were not used for long."""
-        room = self._rooms.pop(key, None) or Room(open_run)
+    def room(self, key: str, make: Callable[[], Room]) -> Room:
+        """Give the room of a key, which is made where there is none; lets others go for it."""
+        room = self._rooms.pop(key, None) or make()
         self._rooms[key] = room
         room.used = time.monotonic()
-        for other, of in list(self._rooms.items()):
-            if len(self._rooms) > _MOST or time.monotonic() - of.used > _UNUSED:
+        for other, unused in list(self._rooms.items()):
+            if len(self._rooms) > _MOST or time.monotonic() - unused.used > _UNUSED:
+                unused.follower.close()
                 del self._rooms[other]
+        for old in list(self._rooms.values())[:-_MOST_VIEWS]:
+            old.forget_view()
         return room
+
+    def find(self, key: str) -> Room | None:
+        """Give the room of a key, where there is one."""
+        room = self._rooms.get(key)
+        return None if room is None else self.room(key, lambda: room)
+
+    def close(self) -> None:
+        """Let all go."""
+        for room in self._rooms.values():
+            room.follower.close()
+        self._rooms.clear()

@@ -11,17 +11,18 @@ import threading
 from types import TracebackType
 
 import tornado.httpserver
-import tornado.netutil
 import tornado.web
 
 from .access import Access, is_loopback
 from .app import App
 from .handlers import routes
+from .threads import end_threads
 
 __all__ = ["PORT", "Server"]
 
 PORT = 8778
 _NEXT = 50  # ports that are tried
+_PATIENCE = 1.0  # seconds
 
 
 class Server:
@@ -56,12 +57,13 @@ class Server:
         if token == "" or (token is None and not is_loopback(address)):
             token = secrets.token_urlsafe(24)
         self.token = token
-        self._sockets = _listen(address, port)
-        self.port: int = self._sockets[0].getsockname()[1]
-        self._address = address
         self._app = App(os.fspath(where))
-        self._loop = asyncio.new_event_loop()
+        self._socket = _listen(address, port)
+        self.port: int = self._socket.getsockname()[1]
+        self._address = address
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._stop = asyncio.Event()
+        self._runs = threading.Event()
         self._thread: threading.Thread | None = None
 
     @property
@@ -76,23 +78,22 @@ class Server:
 
     def run(self) -> None:
         """Serve until `stop` is called, or Ctrl-C is pressed."""
-        asyncio.set_event_loop(self._loop)
         try:
-            self._loop.run_until_complete(self._serve())
+            asyncio.run(self._serve())
         finally:
             self._app.close()
-            for listening in self._sockets:
-                listening.close()
-            self._loop.close()
+            end_threads(_PATIENCE)
+            self._socket.close()
 
     def start(self) -> None:
         """Serve in a thread of its own."""
         self._thread = threading.Thread(target=self.run, name="drawstore serve", daemon=True)
         self._thread.start()
+        self._runs.wait()
 
     def stop(self) -> None:
         """Stop serving; any thread may call it."""
-        if not self._loop.is_closed():
+        if self._loop is not None and not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._stop.set)
         if self._thread is not None:
             self._thread.join()
@@ -110,6 +111,9 @@ class Server:
         self.stop()
 
     async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._runs.set()
+        self._app.prepare()
         access = Access(self._address, self.token)
         application = tornado.web.Application(
             routes(self._app, access),
@@ -119,21 +123,25 @@ class Server:
         server = tornado.httpserver.HTTPServer(
             application, idle_connection_timeout=120, max_body_size=2**16, max_header_size=2**16
         )
-        server.add_sockets(self._sockets)
+        server.add_socket(self._socket)
         await self._stop.wait()
         server.stop()
         await server.close_all_connections()
 
 
-def _listen(address: str, port: int | None) -> list[socket.socket]:
+def _listen(address: str, port: int | None) -> socket.socket:
     ports = range(PORT, PORT + _NEXT) if port is None else [port]
     for at in ports:
         try:
-            return tornado.netutil.bind_sockets(at, address)
+            family, _, _, _, where = socket.getaddrinfo(address, at, type=socket.SOCK_STREAM)[0]
+            listening = socket.create_server(where[:2], family=family, backlog=128)
         except OSError as error:
             if error.errno != errno.EADDRINUSE or at == ports[-1]:
                 raise OSError(
                     error.errno,
                     f"cannot listen at {address}, port {at}: {os.strerror(error.errno or 0)}",
                 ) from error
+        else:
+            listening.setblocking(False)
+            return listening
     raise AssertionError("there is a last port")

@@ -48,5 +48,5 @@ def _encoded(values: NDArray[Any]) -> dict[str, Any]:
     return {
         "dtype": kind.name,
         "shape": list(data.shape),
-        "base64": base64.b64encode(data).decode("ascii"),
+        "base64": base64.b64encode(data.tobytes()).decode("ascii"),
     }

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..ensemble import as_slice
-from ..samplers import name_stats
+from ..samplers import is_divergence, name_stats
 from ..summary import summarized_dtype
 from ..warmup import GrowingPart, is_mark
 from .status import Numbers, Progress
@@ -114,7 +114,9 @@ class FollowedChain(Followed):
         self._chain = chain
         self._growing = GrowingPart(chain, [name for name in stats if is_mark(name)])
         self._acceptance = acceptance_stats(stats)
-        self._accepted = self._asked = 0.0  # sum and number of what these said
+        self._divergence = [name for name in stats if is_divergence(name)]
+        self._accepted = self._asked = 0.0  # sum and number of what the former said
+        self._n_divergent = 0
         self._n_seen = 0  # draws after warm-up of which they were read
         self._discard = discard
         self._label = label
@@ -142,6 +144,12 @@ class FollowedChain(Followed):
                 said = np.ma.compressed(self._chain.get_stats(name, slc)).astype(float)
                 self._accepted += np.nansum(said)
                 self._asked += np.count_nonzero(~np.isnan(said))
+            if self._divergence:
+                diverged = [
+                    np.ma.filled(self._chain.get_stats(name, slc), False).astype(bool)
+                    for name in self._divergence
+                ]
+                self._n_divergent += int(np.count_nonzero(np.any(diverged, axis=0)))
         self._n_seen = len(part)
         return Progress(
             self._label,
@@ -150,6 +158,7 @@ class FollowedChain(Followed):
             1,
             False,
             np.array([self._accepted / self._asked]) if self._asked else None,
+            self._n_divergent if self._divergence else None,
         )
 
     def read(

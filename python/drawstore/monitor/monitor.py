@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Monitor"]
 
-Reading = Callable[[int, int, int], None]
+Reading = Callable[[int, int, int, int], None]
 
 _SPAN = 0.5  # seconds in which steps are counted, at least
 
@@ -112,8 +112,9 @@ class Monitor:
         Parameters
         ----------
         reading : callable, optional
-            ``reading(start, stop, n)`` is told which draws of each chain are about to be read, of n
-            that there are. What it raises ends the update; the next one goes on, or begins anew.
+            ``reading(start, stop, n, n_bytes)`` is told which draws of each chain are about to be
+            read, of n that there are, and how much memory they take as float64. What it raises ends
+            the update; the next one goes on, or begins anew.
 
         Returns
         -------
@@ -224,7 +225,8 @@ class Monitor:
 
     def _read_joint(self, start: int, stop: int) -> Array:
         if self._reading is not None:
-            self._reading(start, stop, _n_common(self._chains))
+            row_bytes = 8 * sum(f.n_walkers * len(f.names) for f in self._begun)
+            self._reading(start, stop, _n_common(self._chains), (stop - start) * row_bytes)
         parts = [followed.read(start, stop) for followed in self._begun]
         return parts[0] if len(parts) == 1 else np.concatenate(parts, axis=1)
 

@@ -34,6 +34,8 @@ class Progress:
     acceptance : ndarray, shape (n_walkers,), or None
         Accepted proposals, as a fraction: of each walker of an ensemble, in all its steps; of a
         chain the mean of what its sampler says in the draws that count. None where nothing is said.
+    n_divergent : int or None
+        Draws of a chain that count and that its sampler calls divergent; None where it calls none.
     """
 
     label: str
@@ -42,6 +44,7 @@ class Progress:
     n_walkers: int
     is_ensemble: bool
     acceptance: Numbers | None
+    n_divergent: int | None = None
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -14,7 +14,9 @@ from .place import UNREADABLE, Place
 __all__ = ["list_runs", "stores_in"]
 
 
-def list_runs(where: str, *, recursive: bool = False) -> Iterator[tuple[str, RunHead]]:
+def list_runs(
+    where: str, *, recursive: bool = False, rid: str | None = None
+) -> Iterator[tuple[str, RunHead]]:
     """List the runs of a store, or of the stores in a directory.
 
     Parameters
@@ -23,6 +25,8 @@ def list_runs(where: str, *, recursive: bool = False) -> Iterator[tuple[str, Run
         As `drawstore.open` takes it; or a directory with stores in it.
     recursive : bool
         Look for stores in all directories below, too.
+    rid : str, optional
+        The only runs to list.
 
     Yields
     ------
@@ -37,14 +41,14 @@ def list_runs(where: str, *, recursive: bool = False) -> Iterator[tuple[str, Run
         As `drawstore.open` does.
     """
     if is_url(where) or not os.path.isdir(where):
-        yield from _of_store(where)
+        yield from _of_store(where, rid)
         return
     stores = list(stores_in(where, recursive))
     if not stores:
-        yield from _of_store(where)  # or says what is there instead
+        yield from _of_store(where, rid)  # or says what is there instead
     for store in stores:
         try:
-            yield from _of_store(store)
+            yield from _of_store(store, rid)
         except UNREADABLE as error:
             yield store, RunHead("", DAMAGED, reason(error))
 
@@ -90,7 +94,8 @@ def _is_store(path: str) -> bool:
     return True
 
 
-def _of_store(where: str) -> Iterator[tuple[str, RunHead]]:
+def _of_store(where: str, chosen: str | None) -> Iterator[tuple[str, RunHead]]:
     place = Place.at(where)
     for rid, open_run in place.runs():
-        yield place.path, list_run(place, rid, open_run)
+        if chosen is None or rid == chosen:
+            yield place.path, list_run(place, rid, open_run)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawstore.clickhouse.address import is_url
+from drawstore.samplers import is_divergence
 
 from .head import RunHead, head_of
 from .place import Place
@@ -270,7 +271,7 @@ def _not_finite(run: Run, head: RunHead) -> int | None:
 def _divergences(run: Run) -> Divergences | None:
     from drawstore.warmup import is_mark, split
 
-    stats = [n for n in run.sample_stats if _is(n, "diverging") or _is(n, "divergent__")]
+    stats = [name for name in run.sample_stats if is_divergence(name)]
     if not stats:
         return None
     marks = [name for name in run.sample_stats if is_mark(name)]

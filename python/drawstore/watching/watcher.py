@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from ..clickhouse.address import is_url
+from ..clickhouse.address import is_url, parse_url
 from ..monitor import Monitor
 from ..reports.head import RunHead, reason
 from ..reports.listing import list_runs, stores_in
@@ -63,6 +63,12 @@ class Watcher:
         self._rid = rid
         self._seen: dict[tuple[str, str], _Seen] = {}
 
+    @property
+    def name(self) -> str:
+        """The place, of a database without the password."""
+        is_server = self.where.startswith("clickhouse://")
+        return parse_url(self.where).place if is_server else self.where
+
     def is_there(self) -> bool:
         """Say whether there is anything to look at yet."""
         if is_url(self.where):
@@ -98,17 +104,16 @@ class Watcher:
         OSError, ValueError, KeyError
             As `look` does.
         """
-        found = list(list_runs(self.where))
+        found = list(list_runs(self.where, rid=self._rid))
         if self._rid is not None:
-            chosen = [(where, head) for where, head in found if head.rid == self._rid]
-            if not chosen:
-                there = ", ".join(repr(head.rid) for _, head in found) or "none"
+            found = [(where, head) for where, head in found if head.rid == self._rid]
+            if not found:
+                there = ", ".join(repr(head.rid) for _, head in list_runs(self.where)) or "none"
                 raise KeyError(
-                    f"there is no run {self._rid!r} in {self.where!r}; there are: {there}"
+                    f"there is no run {self._rid!r} in {self.name!r}; there are: {there}"
                 )
-            found = chosen
-        there = {(where, head.rid) for where, head in found}
-        self._seen = {key: seen for key, seen in self._seen.items() if key in there}
+        keys = {(where, head.rid) for where, head in found}
+        self._seen = {key: seen for key, seen in self._seen.items() if key in keys}
         return [self._see(where, head) for where, head in found]
 
     def run(self, sight: Sight) -> Run:
@@ -119,8 +124,11 @@ class Watcher:
         OSError, RuntimeError, ValueError, KeyError
             Where it cannot be read any more.
         """
-        # Of a database a sight has not the password.
-        return Place.at(self.where if is_url(self.where) else sight.where).run(sight.rid)
+        return Place.at(self.store_of(sight)).run(sight.rid)
+
+    def store_of(self, sight: Sight) -> str:
+        """Give what opens the store of a run; of a database with the password, if there is one."""
+        return self.where if is_url(self.where) else sight.where
 
     def _see(self, where: str, head: RunHead) -> Sight:
         now, draws = time.monotonic(), sum(head.draws.values())

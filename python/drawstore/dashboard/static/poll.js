@@ -1,0 +1,46 @@
+// Looking again and again, while the page is seen.
+
+import { setText } from "./dom.js";
+
+const INTERVAL = 1000; // ms
+const SHARE = 4; // times what a look takes go by to the next one
+const LONGEST = 10000;
+
+// Calls `look` at once, and then each second; shows where the server does not answer.
+export function poll(look) {
+  const banner = document.getElementById("gone");
+  const live = document.getElementById("live");
+  let timer = null;
+  let isLooking = false;
+
+  async function tick() {
+    timer = null;
+    if (document.hidden || isLooking) return;
+    isLooking = true;
+    const began = performance.now();
+    try {
+      await look();
+      banner.hidden = true;
+      document.body.classList.remove("is-stale");
+      setText(live, `as of ${new Date().toLocaleTimeString("en-GB")}`);
+    } catch (error) {
+      if (error.status === undefined) console.error(error);
+      const isRefused = error.status === 401 || error.status === 403;
+      setText(banner, isRefused ? `The server refuses: ${error.message}.`
+        : error.status === 0 ? "The server does not answer; this page goes on when it does."
+          : `Something went wrong: ${error.message}.`);
+      banner.hidden = false;
+      document.body.classList.add("is-stale");
+    }
+    isLooking = false;
+    const took = performance.now() - began;
+    timer = setTimeout(tick, Math.min(Math.max(INTERVAL - took, SHARE * took), LONGEST));
+  }
+
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden || isLooking) return;
+    clearTimeout(timer);
+    tick();
+  });
+  tick();
+}
