@@ -146,8 +146,8 @@ def _of_parameter(
     inside = known[known <= window]
     return {
         f"{prefix}-each": {
-            "xs": [lags] * len(shown),
-            "ys": [of_each[k][lags] for k in shown],
+            "xs": [lags.astype(np.float32)] * len(shown),
+            "ys": [of_each[k][lags].astype(np.float32) for k in shown],
             "series": np.array(series, dtype=float)[shown],
         },
         f"{prefix}-mean": {"x": known, "y": mean[known]},

@@ -169,8 +169,8 @@ class _History:
         if not has_grown and n not in wanted:
             wanted.append(n)
         self._points = {at: point for at, point in self._points.items() if at in wanted}
-        for at in [*wanted[-1:], *wanted[:-1]]:
-            if at not in self._points:
+        for at in (at for every in (8, 4, 2, 1) for at in wanted[::-every]):
+            if at not in self._points:  # a few over all draws first
                 self._points[at] = self._at(joint[: -(-at // stride)], stride)
                 if time.monotonic() > until:
                     break

@@ -111,8 +111,8 @@ class Pairs(Figure):
         if draws.note:
             notes.append(f"From {draws.note}" + (" of each chain." if is_of_chains(view) else "."))
         if not is_shown.all():
-            n = np.count_nonzero(~is_shown)
-            notes.append(f"Without {n:,} of {len(joint):,} draws, far from all others or not finite.")
+            n, of = np.count_nonzero(~is_shown), len(joint)
+            notes.append(f"Without {n:,} of {of:,} draws, not finite or far from all others.")
         if len(question.parameters) > len(chosen):
             notes.append(f"The first {len(chosen)} of {len(question.parameters)} parameters.")
         return Answer(sources, tuple(notes))

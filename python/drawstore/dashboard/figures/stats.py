@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...monitor.following import FollowedChain, acceptance_stats
-from ...samplers import name_stats
+from ...samplers import is_divergence, name_stats
 from ...summary import summarized_dtype
 from .chains import is_of_chains
 from .sampling import SpacedRows, blocks, kept
@@ -37,6 +37,7 @@ class Stats:
         declared = view.run.sample_stats if is_of_chains(view) else {}
         shown = {name: stat.columns for name, stat in name_stats(declared).items()}
         shown["acceptance_rate"] = acceptance_stats(declared)
+        shown["diverging"] = tuple(name for name in declared if is_divergence(name))
         self._columns = {
             name: columns
             for name, columns in shown.items()
