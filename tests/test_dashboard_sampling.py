@@ -13,9 +13,9 @@ from cli_runs import make
 from dashboard_figures import autoregressive, run_of, view_of
 from drawstore.dashboard.figures.sampling import (
     LastDraws,
+    Pace,
     SpacedDraws,
     SpacedRows,
-    blocks,
     kept,
     ordinal,
 )
@@ -69,11 +69,19 @@ def test_rows_are_read_once():
 
 
 def test_blocks_grow_and_end_when_time_is_up():
-    found = list(blocks(range(10_000), time.monotonic() + 60))
+    found = list(Pace().blocks(range(10_000), LATER))
     assert [i for rows in found for i in rows] == list(range(10_000))
     assert len(found) < 20
-    assert len(list(blocks(range(10_000), -math.inf))) == 1
-    assert list(blocks(range(0), LATER)) == []
+    assert len(list(Pace().blocks(range(10_000), -math.inf))) == 1
+    assert list(Pace().blocks(range(0), LATER)) == []
+
+
+def test_blocks_that_take_long_become_smaller():
+    pace = Pace()
+    for _ in pace.blocks(range(200), -math.inf):
+        time.sleep(0.05)
+    (block,) = pace.blocks(range(200), -math.inf)
+    assert len(block) == 32
 
 
 class Series:
@@ -121,7 +129,7 @@ def test_draws_of_several_chains_share_what_may_be_read():
     chains = [autoregressive((1000, 2), 0.5, seed) for seed in range(4)]
     draws = SpacedDraws(view_of(run_of(chains)), ["x1"], 400)
     found = draws.update()
-    assert draws.note == "every 16th draw"
+    assert draws.note == "every 16th draw of each chain"
     for values, chain in zip(found, chains, strict=True):
         np.testing.assert_array_equal(values[:, 0, 0], chain[::16, 1])
 

@@ -159,7 +159,7 @@ class _History:
             self._points = {}
         has_grown, self._compared, self._n = n != self._n, compared, n
         if not self._draws.is_complete or not n:
-            self.notes = ("Reading …",) if n else ()
+            self.notes = (f"Reading: {self._draws.note or 'all draws'}, and more.",) if n else ()
             return
         stride = max(self._draws.strides[i] for i in compared)
         rows = [read[i][:: stride // self._draws.strides[i]] for i in compared]
@@ -174,7 +174,7 @@ class _History:
                 self._points[at] = self._at(joint[: -(-at // stride)], stride)
                 if time.monotonic() > until:
                     break
-        self.notes = (f"From {self._draws.note} of each chain.",) if stride > 1 else ()
+        self.notes = (f"From {self._draws.note}.",) if stride > 1 else ()
         if len(compared) < len(read):
             self.notes += ("Chains less than half as long as the longest are left out.",)
 

@@ -10,7 +10,7 @@ import numpy as np
 from bokeh.models import DataRange1d, GridBox
 from numpy.typing import NDArray
 
-from .chains import chain_entries, is_of_chains
+from .chains import chain_entries
 from .figure import Answer, Colours, Figure, Question
 from .panel import by_series, key, label, panel, short, source, stack
 from .sampling import SECONDS, SpacedDraws, columns_of, kept
@@ -81,7 +81,7 @@ class Pairs(Figure):
                     (made.xaxis, row == n - 1, chosen[column]),
                     (made.yaxis, column == 0 and row > 0, chosen[row]),
                 ):
-                    axes[0].ticker.desired_num_ticks = 2
+                    axes[0].ticker.desired_num_ticks = 3
                     axes[0].visible = is_outer
                     axes[0].axis_label = label(short(name)) if is_outer else None
                 children.append((made, row, column))
@@ -109,7 +109,7 @@ class Pairs(Figure):
             sources[f"pairs-{i}"] = _histogram(values[(low[i] <= values) & (values <= high[i])])
         notes = []
         if draws.note:
-            notes.append(f"From {draws.note}" + (" of each chain." if is_of_chains(view) else "."))
+            notes.append(f"From {draws.note}.")
         if not is_shown.all():
             n, of = np.count_nonzero(~is_shown), len(joint)
             notes.append(f"Without {n:,} of {of:,} draws, not finite or far from all others.")

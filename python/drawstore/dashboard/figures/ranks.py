@@ -107,7 +107,7 @@ class _Counts:
             values = [chain[:, i][~np.isnan(chain[:, i])] for chain in chains]
             n_left_out += sum(map(len, chains)) - sum(map(len, values))
             sources |= _of_parameter(f"ranks-{i}", values)
-        notes = [f"From {self._draws.note} of each chain."] if self._draws.note else []
+        notes = [f"From {self._draws.note}."] if self._draws.note else []
         if n_left_out:
             notes.append(f"{n_left_out:,} values that are not a number are left out.")
         return Answer(sources, tuple(notes))

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from .chains import is_of_chains
+
 if TYPE_CHECKING:
     from ...monitor.following import Followed
     from ..view import RunView
@@ -17,9 +19,9 @@ if TYPE_CHECKING:
 __all__ = [
     "SECONDS",
     "LastDraws",
+    "Pace",
     "SpacedDraws",
     "SpacedRows",
-    "blocks",
     "columns_of",
     "kept",
     "ordinal",
@@ -29,8 +31,8 @@ SECONDS = 0.1
 """That an answer may take for reading."""
 
 _FIRST = 64  # rows that are read at first, over all that there are
-_BLOCK = 32  # rows that are read at once, at first
-_QUICK = 0.01  # seconds; as long as a block takes less, the next one is larger
+_BLOCK = 64  # rows that are read at once, at first
+_BLOCK_SECONDS = 0.02
 _GROWTH = 1.02
 _MOST_KEPT = 4  # choices of parameters for each figure
 
@@ -61,24 +63,34 @@ def columns_of(view: RunView, parameters: Sequence[str]) -> list[int]:
     return [places[name] for name in parameters]
 
 
-def blocks(rows: range, until: float) -> Iterator[range]:
-    """Cut rows into blocks, as long as there is time; the first one comes even if there is none.
+class Pace:
+    """How many rows are read at once, so that a block takes about 20 ms, wherever they are."""
 
-    Parameters
-    ----------
-    rows : range
-    until : float
-        By the monotonic clock.
-    """
-    done, n = 0, _BLOCK
-    while done < len(rows):
-        began = time.monotonic()
-        if done and began >= until:
-            return
-        yield rows[done : done + n]
-        done += n
-        if time.monotonic() - began < _QUICK:
-            n *= 2
+    def __init__(self) -> None:
+        self._n = _BLOCK
+
+    def blocks(self, rows: range, until: float) -> Iterator[range]:
+        """Cut rows into blocks, as long as there is time; one comes even if there is none.
+
+        Parameters
+        ----------
+        rows : range
+        until : float
+            By the monotonic clock.
+        """
+        done = 0
+        while done < len(rows):
+            began = time.monotonic()
+            if done and began >= until:
+                return
+            block = rows[done : done + self._n]
+            yield block
+            done += len(block)
+            took = time.monotonic() - began
+            if took < _BLOCK_SECONDS / 2 and len(block) == self._n:
+                self._n *= 2
+            elif took > _BLOCK_SECONDS * 2:
+                self._n = max(1, self._n // 2)
 
 
 class Growth:
@@ -117,6 +129,7 @@ class SpacedRows:
     def __init__(self, read: Read, most: int) -> None:
         self.stride = 1
         self._read = read
+        self._pace = Pace()
         self._most = most
         self._rows: Array | None = None
         self._between: list[Array] = []  # of those half a stride later, from the first on
@@ -139,7 +152,7 @@ class SpacedRows:
             self._rows, self._between = self._rows[::2], []
             self.stride *= 2
         new = range(len(self._rows) * self.stride, n, self.stride)
-        parts = [self._rows, *map(self._read, blocks(new, until))]
+        parts = [self._rows, *map(self._read, self._pace.blocks(new, until))]
         self._rows = np.concatenate(parts) if len(parts) > 1 else self._rows
         while self.stride > least and self._is_up_to_date():
             self._refine(until)
@@ -160,7 +173,7 @@ class SpacedRows:
         half = self.stride // 2
         missing = range(half, self._n, self.stride)
         done = sum(map(len, self._between))
-        for rows in blocks(missing[done:], until):
+        for rows in self._pace.blocks(missing[done:], until):
             self._between.append(self._read(rows))
             done += len(rows)
         if done < len(missing):
@@ -233,7 +246,7 @@ class SpacedDraws:
     def note(self) -> str:
         """Which draws these are; "" where they are all."""
         stride = max((rows.stride for rows in self._of_each), default=1)
-        what = "step" if any(f.n_walkers > 1 for f in self._view.followed) else "draw"
+        what = "draw of each chain" if is_of_chains(self._view) else "step"
         return "" if stride == 1 else f"every {ordinal(stride)} {what}"
 
 
@@ -257,6 +270,7 @@ class LastDraws:
     def __init__(self, followed: Followed, columns: Sequence[int], most: int) -> None:
         self.start = 0
         self._read = _reader(followed, columns)
+        self._pace = Pace()
         self._most = most
         self._rows: Array | None = None
 
@@ -272,10 +286,10 @@ class LastDraws:
         if self._rows is None or n < stop or n - stop > self._most:
             self._rows, self.start = self._read(range(0)), n
             stop = n
-        new = [self._read(rows) for rows in blocks(range(stop, n), until)]
+        new = [self._read(rows) for rows in self._pace.blocks(range(stop, n), until)]
         before: list[Array] = []
         first = max(0, n - self._most)
-        for rows in blocks(range(self.start, first, -1), until):
+        for rows in self._pace.blocks(range(self.start, first, -1), until):
             before.insert(0, self._read(range(rows[-1] - 1, rows[0])))
             self.start -= len(rows)
         self._rows = np.concatenate([*before, self._rows, *new])

@@ -14,7 +14,7 @@ from ...monitor.following import FollowedChain, acceptance_stats
 from ...samplers import is_divergence, name_stats
 from ...summary import summarized_dtype
 from .chains import is_of_chains
-from .sampling import SpacedRows, blocks, kept
+from .sampling import Pace, SpacedRows, kept
 
 if TYPE_CHECKING:
     from ..view import RunView
@@ -136,6 +136,7 @@ class Divergences:
         self._view = view
         self._stats = Stats(view)
         self._seen = [0] * n_chains
+        self._paces = [Pace() for _ in range(n_chains)]
 
     @classmethod
     def of(cls, view: RunView) -> Divergences | None:
@@ -154,7 +155,7 @@ class Divergences:
         began = time.monotonic()
         for i, followed in enumerate(chains_of(self._view)):
             due = began + (until - began) * (i + 1) / len(self._seen)
-            for rows in blocks(range(self._seen[i], n_draws(followed)), due):
+            for rows in self._paces[i].blocks(range(self._seen[i], n_draws(followed)), due):
                 new = rows.start + np.flatnonzero(self._stats.read(i, "diverging", rows) > 0)
                 self.counts[i] += int(np.count_nonzero(~is_warmup(new, followed.warmup)))
                 both = np.concatenate([self.draws[i], new])
