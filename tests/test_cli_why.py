@@ -6,7 +6,7 @@ import pytest
 import drawstore
 from cli_runs import META, blocks, reported, said, save
 from drawstore.emcee import Backend, HDFBackend
-from drawstore.reports.steps import Steps, stuck_walkers, window_of
+from drawstore.reports.steps import Steps, still_walkers, stuck_walkers, window_of
 
 
 def hold(*walkers, after):
@@ -55,6 +55,8 @@ def test_a_walker_is_stuck_after_five_autocorrelation_times(tmp_path):
     assert 50 <= window < 100
     assert stuck_walkers(steps, 45)[0].walker == 1
     assert stuck_walkers(steps, 60) == []
+    assert still_walkers(steps, 45).tolist() == [1]
+    assert still_walkers(steps, 60).tolist() == []
 
 
 def test_a_run_of_few_steps_says_nothing_of_stuck_walkers(capsys, tmp_path):

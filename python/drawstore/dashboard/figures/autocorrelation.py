@@ -165,4 +165,4 @@ def _window(mean: Numbers) -> tuple[int, str]:
     if not long_enough.any():
         return 0, "no τ yet: too few draws"
     window = int(np.argmax(long_enough))
-    return window, f"τ = {times[window]:.3g}, window {window:,}"
+    return window, f"τ = {times[window]:.3g}"

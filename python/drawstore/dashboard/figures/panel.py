@@ -159,7 +159,7 @@ def panel(
     return made
 
 
-def grid(panels: Sequence[LayoutDOM], least: int = 280) -> LayoutDOM:
+def grid(panels: Sequence[LayoutDOM], least: int = 230) -> LayoutDOM:
     """Put panels side by side, as many in a row as there is room for; ``least`` is in pixels."""
     tracks = f"repeat(auto-fill, minmax(min(100%, {least}px), 1fr))"
     if len(panels) < 3:  # few may be wider than that

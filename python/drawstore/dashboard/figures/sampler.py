@@ -106,7 +106,7 @@ class Sampler(Figure):
                 ("area", colours.faint + "66", "energy about its mean"),
                 ("line", colours.text, "energy from draw to draw"),
             ]
-        return stack(key(colours, entries), grid(panels))
+        return stack(key(colours, entries), grid(panels, 280))
 
     def data(self, view: RunView, question: Question) -> Answer:
         """Give the stats of evenly spaced draws, and all divergences."""
