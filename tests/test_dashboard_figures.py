@@ -335,6 +335,17 @@ def test_bfmi_is_that_of_arviz(chains):
     np.testing.assert_allclose(area, 1)
 
 
+def test_energies_that_are_explored_slowly_are_told(chains):
+    backend = drawstore.MemoryBackend()
+    meta = drawstore.make_meta({"x": ("float64", ())}, {"energy": ("float64", ())})
+    run = backend.init_run(meta)
+    for i, rho in enumerate([0.0, 0.99]):
+        energy = autoregressive((600,), rho, i)
+        run.init_chain(i).extend({"x": chains[i][:, 0]}, {"energy": energy})
+    (value,) = arviz.bfmi(energy)
+    assert ask("sampler", view_of(run)).notes == (f"BFMI of chain 1 is {value:.2f}: below 0.3.",)
+
+
 def test_divergences_are_counted_after_warmup_and_shown_where_they_are(chains):
     run = run_of(chains, 100)
     view = view_of(run)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from ...monitor.following import FollowedEnsemble
 from ...reports.steps import Steps, has_steps, still_walkers, window_of
 from .chains import chain_labels
 from .figure import Answer, Colours, Figure, Question
-from .panel import hover, key, panel, source, stack
+from .panel import by_series, hover, key, panel, source, stack
 from .sampling import SECONDS, kept, ordinal
 from .stats import SpacedStats, Stats, chains_of, is_warmup
 
@@ -57,32 +57,26 @@ class Acceptance(Figure):
             colours, x="walker" if of_walkers else "chain", y="accepted share", y_range=(0, 1),
             height=220 if of_walkers else 160,
         )  # fmt: skip
-        kinds: list[tuple[str, str, str, str]] = [("usual", colours.series[0], "circle", "chains")]
         if of_walkers:
             made.hstrip([_USUAL[0]], [_USUAL[1]], color=colours.good, alpha=0.12, line_color=None)
-            kinds = [
+            kinds: list[tuple[str, Any, str, str]] = [
                 ("usual", colours.good, "circle", "usual"),
-                (
-                    "unusual",
-                    colours.doubtful,
-                    "triangle",
-                    "outside 0.2 to 0.5",
-                ),
+                ("unusual", colours.doubtful, "triangle", "outside 0.2 to 0.5"),
                 ("stuck", colours.bad, "x", "stuck"),
             ]
         else:
             made.xaxis.ticker = list(range(len(view.followed)))
             made.xaxis.major_label_overrides = dict(enumerate(chain_labels(view)))
+            kinds = [("usual", by_series(colours, "x", len(view.followed)), "circle", "chain")]
         for kind, colour, marker, _ in kinds:
-            points = source(f"acceptance-{kind}", "x", "share")
+            points = source(f"acceptance-{kind}", "x", "share", "of")
             drawn = made.scatter(
                 "x", "share", source=points, marker=marker, size=8, color=colour,
                 line_width=2 if marker == "x" else 0,
             )  # fmt: skip
-            of = "walker" if of_walkers else "chain"
-            made.add_tools(hover([drawn], [(of, "@x"), ("accepted", "@share{0.000}")]))
+            made.add_tools(hover([drawn], [("", "@of"), ("accepted", "@share{0.000}")]))
         entries = [("point", colour, text) for _, colour, _, text in kinds]
-        return stack(key(colours, entries), made) if of_walkers else made
+        return stack(*([key(colours, entries)] if of_walkers else []), made)
 
     def data(self, view: RunView, question: Question) -> Answer:
         """Give the shares."""
@@ -96,7 +90,13 @@ class Acceptance(Figure):
             means[i] = np.mean(said[~np.isnan(said)]) if not np.isnan(said).all() else np.nan
         notes = (f"From every {ordinal(shares.stride)} draw.",) if shares.stride > 1 else ()
         known = np.flatnonzero(~np.isnan(means))
-        return Answer({"acceptance-usual": {"x": known, "share": means[known]}}, notes)
+        labels = chain_labels(view)
+        points: dict[str, Any] = {
+            "x": known,
+            "share": means[known],
+            "of": [f"chain {labels[i]}" for i in known],
+        }
+        return Answer({"acceptance-usual": points}, notes)
 
 
 def _of_walkers(view: RunView) -> Answer:
@@ -104,8 +104,12 @@ def _of_walkers(view: RunView) -> Answer:
     shares = np.empty(0) if share is None else share
     is_stuck = np.isin(np.arange(len(shares)), _stuck(view))
     is_usual = (shares >= _USUAL[0]) & (shares <= _USUAL[1])
-    sources = {
-        f"acceptance-{kind}": {"x": np.flatnonzero(chosen), "share": shares[chosen]}
+    sources: dict[str, dict[str, Any]] = {
+        f"acceptance-{kind}": {
+            "x": np.flatnonzero(chosen),
+            "share": shares[chosen],
+            "of": [f"walker {i}" for i in np.flatnonzero(chosen)],
+        }
         for kind, chosen in (
             ("usual", is_usual & ~is_stuck),
             ("unusual", ~is_usual & ~is_stuck),

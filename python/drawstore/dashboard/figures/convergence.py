@@ -162,18 +162,21 @@ class _History:
             self.notes = (f"Reading: {self._draws.note or 'all draws'}, and more.",) if n else ()
             return
         stride = max(self._draws.strides[i] for i in compared)
-        rows = [read[i][:: stride // self._draws.strides[i]] for i in compared]
-        shortest = min(map(len, rows))
-        joint = np.concatenate([values[:shortest] for values in rows], axis=1)
         wanted = list(range(_step(n), n + 1, _step(n)))
         if not has_grown and n not in wanted:
             wanted.append(n)
         self._points = {at: point for at, point in self._points.items() if at in wanted}
-        for at in (at for every in (8, 4, 2, 1) for at in wanted[::-every]):
-            if at not in self._points:  # a few over all draws first
-                self._points[at] = self._at(joint[: -(-at // stride)], stride)
-                if time.monotonic() > until:
-                    break
+        # A few over all draws first.
+        missing = [at for every in (8, 4, 2, 1) for at in wanted[::-every]]
+        missing = [at for at in dict.fromkeys(missing) if at not in self._points]
+        if missing:
+            rows = [read[i][:: stride // self._draws.strides[i]] for i in compared]
+            shortest = min(map(len, rows))
+            joint = np.concatenate([values[:shortest] for values in rows], axis=1)
+        for at in missing:
+            self._points[at] = self._at(joint[: -(-at // stride)], stride)
+            if time.monotonic() > until:
+                break
         self.notes = (f"From {self._draws.note}.",) if stride > 1 else ()
         if len(compared) < len(read):
             self.notes += ("Chains less than half as long as the longest are left out.",)

@@ -59,6 +59,7 @@ class Ranks(Figure):
         for i, parameter in enumerate(parameters):
             made = panel(colours, name=parameter, x="rank, of all draws", y="share / expected")
             made.x_range.start, made.x_range.end = 0, 1
+            made.xaxis.ticker = [0, 0.25, 0.5, 0.75, 1]
             made.xaxis.formatter = NumeralTickFormatter(format="0%")
             band = source(f"ranks-{i}-band", "left", "right", "low", "high")
             made.quad(

@@ -153,7 +153,9 @@ class _Kept:
                 lines = stats.update(began + SECONDS * i / n_parts)
                 sources[f"sampler-{name}"] = self._lines(lines, name != "step_size")
             if self._energy is not None:
-                sources |= self._energies(view, self._energy.update(began + SECONDS))
+                of_energy, low = self._energies(view, self._energy.update(began + SECONDS))
+                sources |= of_energy
+                notes += low
         stretches = warmup_of(view)
         sources["sampler-warmup"] = {
             "left": np.array([s.start for s in stretches], dtype=float),
@@ -183,13 +185,13 @@ class _Kept:
 
     def _said(self, found: Divergences, view: RunView) -> list[str]:
         missing = sum(map(n_draws, chains_of(view))) - found.n_seen
-        said = [f"Looking for divergences: {missing:,} draws to go."] if missing > 0 else []
         n = sum(found.counts)
-        said.append(
-            f"{n:,} divergent {'draw' if n == 1 else 'draws'} after warm-up."
-            if n
-            else "No divergent draws after warm-up."
-        )
+        said = [f"Looking for divergences: {missing:,} draws to go."] if missing > 0 else []
+        if n or not said:
+            which = (
+                f"{n:,} divergent {'draw' if n == 1 else 'draws'}" if n else "No divergent draws"
+            )
+            said.append(f"{which} after warm-up.")
         return said
 
     def _lines(self, of_each: list[tuple[Array, Numbers]], is_averaged: bool) -> dict[str, Any]:
@@ -203,7 +205,7 @@ class _Kept:
 
     def _energies(
         self, view: RunView, of_each: list[tuple[Array, Numbers]]
-    ) -> dict[str, dict[str, Any]]:
+    ) -> tuple[dict[str, dict[str, Any]], list[str]]:
         about_mean, changes, fractions = [np.empty(0)], [np.empty(0)], []
         for chain, (draws, pairs) in zip(chains_of(view), of_each, strict=True):
             counted = pairs[~is_warmup(draws, chain.warmup)]
@@ -221,7 +223,12 @@ class _Kept:
         if fractions and not np.isnan(fractions[worst]):
             sign = "=" if len(fractions) == 1 else "≥"
             text = f"BFMI {sign} {fractions[worst]:.2f} (chain {self._labels[worst]})"
-        return {
+        low = [
+            f"BFMI of chain {name} is {fraction:.2f}: below {_LEAST_BFMI:g}."
+            for name, fraction in zip(self._labels, fractions, strict=True)
+            if fraction < _LEAST_BFMI
+        ]
+        sources: dict[str, dict[str, Any]] = {
             "sampler-marginal": {"left": edges[:-1], "right": edges[1:], "top": bars},
             "sampler-transition": {"x": edges, "y": np.append(steps, steps[-1:])},
             "sampler-bfmi": {
@@ -230,6 +237,7 @@ class _Kept:
                 "text": [text],
             },
         }
+        return sources, low
 
 
 def bfmi(pairs: Numbers) -> float:
