@@ -32,6 +32,7 @@ SECONDS = 0.1
 
 _FIRST = 64  # rows that are read at first, over all that there are
 _BLOCK = 64  # rows that are read at once, at first
+_SPAN = 2048  # or more, where they are from no more than so many
 _BLOCK_SECONDS = 0.02
 _GROWTH = 1.02
 _MOST_KEPT = 4  # choices of parameters for each figure
@@ -67,7 +68,7 @@ class Pace:
     """How many rows are read at once, so that a block takes about 20 ms, wherever they are."""
 
     def __init__(self) -> None:
-        self._n = _BLOCK
+        self._n, self._span = _BLOCK, _SPAN
 
     def blocks(self, rows: range, until: float) -> Iterator[range]:
         """Cut rows into blocks, as long as there is time; one comes even if there is none.
@@ -83,14 +84,14 @@ class Pace:
             began = time.monotonic()
             if done and began >= until:
                 return
-            block = rows[done : done + self._n]
-            yield block
-            done += len(block)
+            n = max(self._n, self._span // abs(rows.step))
+            yield rows[done : done + n]
+            done += n
             took = time.monotonic() - began
-            if took < _BLOCK_SECONDS / 2 and len(block) == self._n:
+            if took < _BLOCK_SECONDS / 2 and done <= len(rows):
                 self._n *= 2
             elif took > _BLOCK_SECONDS * 2:
-                self._n = max(1, self._n // 2)
+                self._n, self._span = max(_BLOCK, self._n // 2), self._span // 2
 
 
 class Growth:
@@ -145,7 +146,7 @@ class SpacedRows:
         """
         if self._rows is None or n < self._n:
             self._rows, self._between = self._read(range(0)), []
-            self.stride = _stride(n, min(_FIRST, self._most))
+            self.stride = _stride(n, self._most if n <= _SPAN else min(_FIRST, self._most))
         self._n = n
         least = _stride(n, self._most)
         while self.stride < least:
@@ -154,10 +155,12 @@ class SpacedRows:
         new = range(len(self._rows) * self.stride, n, self.stride)
         parts = [self._rows, *map(self._read, self._pace.blocks(new, until))]
         self._rows = np.concatenate(parts) if len(parts) > 1 else self._rows
+        has_read = bool(new)  # something is read each time
         while self.stride > least and self._is_up_to_date():
-            self._refine(until)
-            if time.monotonic() >= until:
+            if has_read and time.monotonic() >= until:
                 break
+            self._refine(until)
+            has_read = True
         return self._rows
 
     @property
