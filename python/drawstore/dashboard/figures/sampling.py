@@ -31,6 +31,7 @@ SECONDS = 0.1
 """That an answer may take for reading."""
 
 _FIRST = 64  # rows that are read at first, over all that there are
+_FINER = 16  # times as many that are read after them
 _BLOCK = 64  # rows that are read at once, at first
 _SPAN = 2048  # or more, where they are from no more than so many
 _BLOCK_SECONDS = 0.02
@@ -111,8 +112,9 @@ class Growth:
 class SpacedRows:
     """Evenly spaced rows of what grows, from the first one on.
 
-    A few are read at first, and those between them in the answers that follow, until there are as
-    many as wanted, or all. When they become too many, every second one is dropped.
+    A few are read at first, and many more in the answers that follow, until there are as many as
+    wanted, or all. Stores read blocks of rows, so rows that are close cost little more than few.
+    When they become too many, every second one is dropped.
 
     Parameters
     ----------
@@ -133,7 +135,8 @@ class SpacedRows:
         self._pace = Pace()
         self._most = most
         self._rows: Array | None = None
-        self._between: list[Array] = []  # of those half a stride later, from the first on
+        self._finer: list[Array] = []  # of those that are to take their place, from the first on
+        self._finer_stride = 1
         self._n = 0
 
     def update(self, n: int, until: float) -> Array:
@@ -144,13 +147,13 @@ class SpacedRows:
         ndarray, shape (k, ...)
             Rows 0, ``stride``, 2 ``stride``, ….
         """
-        if self._rows is None or n < self._n:
-            self._rows, self._between = self._read(range(0)), []
-            self.stride = _stride(n, self._most if n <= _SPAN else min(_FIRST, self._most))
-        self._n = n
         least = _stride(n, self._most)
+        if self._rows is None or n < self._n:
+            self._rows, self._finer = self._read(range(0)), []
+            self.stride = least if n <= _SPAN else max(least, _stride(n, _FIRST))
+        self._n = n
         while self.stride < least:
-            self._rows, self._between = self._rows[::2], []
+            self._rows = self._rows[::2]
             self.stride *= 2
         new = range(len(self._rows) * self.stride, n, self.stride)
         parts = [self._rows, *map(self._read, self._pace.blocks(new, until))]
@@ -159,7 +162,7 @@ class SpacedRows:
         while self.stride > least and self._is_up_to_date():
             if has_read and time.monotonic() >= until:
                 break
-            self._refine(until)
+            self._refine(least, until)
             has_read = True
         return self._rows
 
@@ -171,21 +174,17 @@ class SpacedRows:
     def _is_up_to_date(self) -> bool:
         return self._rows is not None and len(self._rows) * self.stride >= self._n
 
-    def _refine(self, until: float) -> None:
-        assert self._rows is not None
-        half = self.stride // 2
-        missing = range(half, self._n, self.stride)
-        done = sum(map(len, self._between))
-        for rows in self._pace.blocks(missing[done:], until):
-            self._between.append(self._read(rows))
+    def _refine(self, least: int, until: float) -> None:
+        if not self._finer or self._finer_stride < least:
+            self._finer, self._finer_stride = [], max(least, self.stride // _FINER)
+        wanted = range(0, self._n, self._finer_stride)
+        done = sum(map(len, self._finer))
+        for rows in self._pace.blocks(wanted[done:], until):
+            self._finer.append(self._read(rows))
             done += len(rows)
-        if done < len(missing):
-            return
-        both = np.empty((len(self._rows) + done, *self._rows.shape[1:]), self._rows.dtype)
-        both[::2] = self._rows
-        if done:
-            both[1::2] = np.concatenate(self._between)
-        self._rows, self._between, self.stride = both, [], half
+        if done == len(wanted):
+            self._rows, self.stride = np.concatenate(self._finer), self._finer_stride
+            self._finer = []
 
 
 def _stride(n: int, most: int) -> int:
