@@ -212,7 +212,8 @@ class _File(_Handler, tornado.web.StaticFileHandler):
         _Handler.initialize(self, **given)
         tornado.web.StaticFileHandler.initialize(self, path)
 
-    head = tornado.web.StaticFileHandler.head
+    def head(self, *words: str) -> Any:
+        return tornado.web.StaticFileHandler.head(self, *words)
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         try:

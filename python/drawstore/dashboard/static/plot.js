@@ -25,11 +25,11 @@ export class Plot {
   async embed(parameters, theme, made) {
     const query = [["theme", theme], ...parameters.map((i) => ["parameter", i])];
     const { item } = await ask(`${this.base}/figure/${this.name}`, query);
-    const before = this.views;
     const place = document.createElement("div");
     this.target.append(place);
     const views = await Bokeh.embed.embed_item(item, place);
-    if (before !== null) remove(before);
+    if (this.views !== null) remove(this.views);
+    for (const child of [...this.target.children]) if (child !== place) child.remove();
     this.views = views;
     this.document = views.roots[0].model.document;
     this.parameters = parameters;
@@ -102,9 +102,7 @@ export class Plot {
 function remove(views) {
   for (const view of [...views.roots]) {
     const { document: of } = view.model;
-    const element = view.el.parentElement;
     view.remove();
-    element?.remove();
     of?.clear();
     const at = Bokeh.documents.indexOf(of);
     if (at >= 0) Bokeh.documents.splice(at, 1);
