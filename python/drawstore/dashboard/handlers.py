@@ -138,7 +138,7 @@ class _Runs(_Handler):
 
 class _Run(_Handler):
     def get(self, key: str) -> None:
-        self.show("run.html", key=key, has_gl=False)
+        self.show("run.html", key=key)
 
 
 class _ApiRuns(_Handler):

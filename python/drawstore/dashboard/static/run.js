@@ -18,9 +18,10 @@ const base = `/api/run/${byId("answer").dataset.key}`;
 const sections = new Map();
 const visible = new Set();
 const observer = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    if (entry.isIntersecting) visible.add(entry.target.id);
-    else visible.delete(entry.target.id);
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) visible.add(target.id);
+    else visible.delete(target.id);
+    if (isIntersecting && run !== null) sections.get(target.id)?.update().catch(() => {});
   }
   markCurrent();
 }, { rootMargin: "150px 0px" });
@@ -44,11 +45,23 @@ class Section {
     this.notes = el("p", { class: "notes" });
     this.element = el("section", { class: "card figure", id: name },
       el("h2", {}, title), el("p", { class: "about" }, about), this.canvas, this.notes);
-    this.plot = new Plot(base, name, this.canvas, (notes) => setText(this.notes, notes.join("; ")));
-    this.draws = null;
+    this.plot = new Plot(base, name, this.canvas, (notes) => setText(this.notes, notes.join(" ")));
+    this.draws = null; // of the run, when it was last up to date
+    this.isBusy = false;
   }
 
+  // Brings the figure up to date, unless that is being done.
   async update() {
+    if (this.isBusy) return;
+    this.isBusy = true;
+    try {
+      await this.draw();
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  async draw() {
     const made = JSON.stringify([run.signature, picker.chosen, theme]);
     try {
       if (this.plot.made !== made) {
