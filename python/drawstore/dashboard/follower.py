@@ -84,7 +84,7 @@ class Follower:
         self._trace: Trace | None = None
         self._n_chains = 0
         self._stuck_at = -math.inf
-        self.known = Known()
+        self.known = Known(read=(0, 0))
 
     def ask(self) -> Known:
         """Say what is known by now, and have it go on."""

@@ -99,7 +99,7 @@ def answer(sight: Sight, known: Known) -> Answer:
         if known.error:
             return Answer(NEUTRAL, "unknown", f"It cannot be followed: {escaped(known.error)}")
         if known.read is None:
-            return Answer(NEUTRAL, "", "Its draws were not looked at.")
+            return Answer(NEUTRAL, "", "Its page tells whether it has converged.")
         share = known.read[0] / max(1, known.read[1])
         return Answer(NEUTRAL, "reading", f"The draws are being read: {share:.0%} so far.")
     if not any(chain.n_steps for chain in status.chains):
