@@ -88,6 +88,7 @@ export class Plot {
       if (model !== null) model.data = columns(source);
     }
     if (this.range !== null && this.window === null) this.setRange(0, Math.max(1, answer.draws));
+    this.target.dataset.draws = answer.draws;
     this.onNotes(answer.notes);
   }
 
