@@ -153,8 +153,8 @@ def troubles(sight: Sight, known: Known) -> Iterator[Trouble]:
     if sight.state == "left":
         yield Trouble(
             BAD,
-            "The process that wrote it died. `drawstore why` tells more, and `drawstore recover` "
-            "delivers draws that wait in a journal.",
+            "The process that wrote it died: “drawstore why” says what it was doing, and "
+            "“drawstore recover” delivers draws that wait in a journal.",
         )
     if known.error and not sight.error:
         yield Trouble(DOUBTFUL, escaped(known.error))

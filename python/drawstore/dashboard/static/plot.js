@@ -25,6 +25,7 @@ export class Plot {
   async embed(parameters, theme, made) {
     const query = [["theme", theme], ...parameters.map((i) => ["parameter", i])];
     const { item } = await ask(`${this.base}/figure/${this.name}`, query);
+    Bokeh.set_log_level("error"); // it warns of each figure that has no data yet
     const place = document.createElement("div");
     this.target.append(place);
     const views = await Bokeh.embed.embed_item(item, place);
