@@ -204,5 +204,5 @@ def _most(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float | 
 def _seconds(seconds: float) -> str:
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
+            return f"{seconds / size:.2g} {unit}"
     return f"{seconds:.0f} seconds"

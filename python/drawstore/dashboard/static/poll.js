@@ -20,7 +20,7 @@ export function poll(look) {
       await look();
       banner.hidden = true;
       document.body.classList.remove("is-stale");
-      setText(live, `as of ${new Date().toLocaleTimeString("en-GB")}`);
+      setText(live, new Date().toLocaleTimeString("en-GB"));
     } catch (error) {
       if (error.status === undefined) console.error(error);
       const isRefused = error.status === 401 || error.status === 403;

@@ -124,7 +124,7 @@ function head() {
   const said = run.troubles.filter((trouble) => trouble.text !== run.answer.sentence);
   setChildren(byId("troubles"), ...said.map((trouble) =>
     el("li", { class: trouble.level }, el("span", { class: trouble.level, "aria-hidden": "true" }, trouble.level === "bad" ? "▲" : "●"), el("span", {}, trouble.text))));
-  const isEmpty = run.figures.length === 0;
+  const isEmpty = run.figures.length === 0 && run.state !== "damaged"; // which is said already
   byId("message").hidden = !isEmpty;
   if (isEmpty) {
     setChildren(byId("message"), el("h2", {}, run.draws ? "There is nothing to draw" : "No draws yet"),
