@@ -207,7 +207,7 @@ def _rank(sight: Sight) -> tuple[int, float]:
 
 def _of_sight(key: str, sight: Sight, known: Known) -> dict[str, Any]:
     status, head = known.status, sight.head
-    wrong = list(troubles(sight, known))
+    wrong = sorted(troubles(sight, known), key=lambda trouble: trouble.level != BAD)
     given: dict[str, Any] = {
         "key": key,
         "rid": escaped(sight.rid),
@@ -230,6 +230,7 @@ def _of_sight(key: str, sight: Sight, known: Known) -> dict[str, Any]:
     }
     if status is not None:
         given |= {"acceptance": status.acceptance, "worst": worst(status)}
+        given["rate"] = status.rate if sight.rate is None else sight.rate
         given["left_out"] = sum(chain.n_left_out for chain in status.chains)
     return given
 

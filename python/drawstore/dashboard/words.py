@@ -144,7 +144,7 @@ def _unknown(status: Status) -> str:
 
 
 def troubles(sight: Sight, known: Known) -> Iterator[Trouble]:
-    """Give what is wrong with a run, the worst first."""
+    """Give what is wrong with a run."""
     if sight.error:
         yield Trouble(BAD, escaped(sight.error))
     if sight.state == "stalled":

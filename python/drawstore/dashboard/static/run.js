@@ -115,7 +115,8 @@ function head() {
   const { level, sentence, share: far, expected } = run.answer;
   byId("answer").hidden = false;
   byId("answer").className = `card answer ${level}`;
-  const when = expected === null ? "" : ` Expected at ${moment(expected)}, in ${until(expected)}.`;
+  const left = expected === null ? 0 : (new Date(expected) - Date.now()) / 1000;
+  const when = left > 0 ? ` Expected at ${moment(expected)}, in ${seconds(Math.max(2, left))}.` : "";
   setChildren(byId("sentence"), el("span", { class: "mark", "aria-hidden": "true" }, MARKS[level]), sentence + when);
   setChildren(byId("progress"), ...(far === null ? [] : [bar(far, level)]));
   setChildren(byId("facts-short"), ...shortFacts().flatMap(([name, text, more]) => [
@@ -146,10 +147,6 @@ function shortFacts() {
   }
   if (run.acceptance !== null) known.push(["Acceptance", share(run.acceptance)]);
   return known;
-}
-
-function until(expected) {
-  return seconds(Math.max(2, (new Date(expected) - Date.now()) / 1000));
 }
 
 // Makes the sections that the run has by now.
