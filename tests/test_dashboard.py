@@ -249,9 +249,11 @@ class TestAnswers:
         assert row["quantiles"] == pytest.approx(np.quantile(slope, found["levels"]))
         assert found["n_read"] == found["n_draws"] == len(slope)
 
-    @pytest.mark.parametrize("kind", [*KINDS, "arviz", "stan"])
+    @pytest.mark.parametrize(
+        "kind", [*KINDS, "arviz", "stan", "stan's pattern", "stan's directory"]
+    )
     def test_every_kind_of_store(self, kind, tmp_path, request):
-        if kind in ("arviz", "stan"):
+        if kind in OTHERS:
             where = OTHERS[kind](tmp_path)
         else:
             clickhouse = request.getfixturevalue("clickhouse") if kind == "clickhouse" else None
@@ -334,7 +336,12 @@ def _stan(path):
     return path / "fit_1.csv"
 
 
-OTHERS = {"arviz": _arviz, "stan": _stan}
+OTHERS = {
+    "arviz": _arviz,
+    "stan": _stan,
+    "stan's pattern": lambda path: _stan(path).with_name("fit_*.csv"),
+    "stan's directory": lambda path: _stan(path).parent,
+}
 
 
 class TestServer:
