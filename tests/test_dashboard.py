@@ -322,6 +322,9 @@ class TestAnswers:
             assert answer(server, path)["n_parameters"] == 5000
             assert len(ask(server, path)[2]) < 10_000
             assert len(answer(server, f"{path}/names")["names"]) == 5000
+            (run,) = until(lambda: [r for r in answer(server, "/api/runs")["runs"] if r["worst"]])
+            assert run["troubles"] == []
+            assert len(run["curve"][0]) == 100
 
 
 def _arviz(path):

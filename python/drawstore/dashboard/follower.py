@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -29,6 +29,7 @@ _ASKED = 5.0  # seconds after the last question in which updates begin
 _ASKED_READING = 60.0  # and go on, where much is to be read
 _STUCK_INTERVAL = 10.0
 _MOST_BYTES = 2**28  # of draws that are read at once
+_MOST_ELEMENTS = 10_000  # of a variable, of which there is a curve
 _AT_ONCE = threading.BoundedSemaphore(2)  # updates of all followers
 
 
@@ -126,8 +127,10 @@ class Follower:
         if self._monitor is None:
             self._monitor = Monitor(self._open_run())
         status = self._monitor.update(self._reading)
-        if status.names and (self._trace is None or self._n_chains != len(status.chains)):
-            self._trace = Trace(self._open_run(), status.names[:1])
+        if self._trace is None or self._n_chains != len(status.chains):
+            first = _first_variable(status.names)
+            is_small = 0 < len(first) <= _MOST_ELEMENTS
+            self._trace = Trace(self._open_run(), first) if is_small else None
             self._n_chains = len(status.chains)
         curve = self.known.curve
         if self._trace is not None:
@@ -151,6 +154,16 @@ class Follower:
             )
         if self.known.status is None:
             self.known = replace(self.known, read=(start, n), error="")
+
+
+def _first_variable(names: Sequence[str]) -> list[str]:
+    """Give the names of the elements of the first variable."""
+    variable = names[0].rpartition("[")[0] if names else ""
+    return (
+        [name for name in names if name.rpartition("[")[0] == variable]
+        if variable
+        else [*names[:1]]
+    )
 
 
 def _stuck_of(run: Run) -> list[Stuck]:

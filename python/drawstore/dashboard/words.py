@@ -97,7 +97,7 @@ def answer(sight: Sight, known: Known) -> Answer:
         return Answer(NEUTRAL, "no draws", "There are no draws yet.")
     if status is None:
         if known.error:
-            return Answer(NEUTRAL, "unknown", f"It cannot be followed: {escaped(known.error)}")
+            return Answer(NEUTRAL, "unknown", "It cannot be told whether it has converged.")
         if known.read is None:
             return Answer(NEUTRAL, "", "Its page tells whether it has converged.")
         share = known.read[0] / max(1, known.read[1])
