@@ -103,6 +103,9 @@ class TestRefusals:
         assert "SameSite=Strict" in cookie
         assert ask(guarded, "/api/runs", cookie=cookie.partition(";")[0])[0] == 200
         assert ask(guarded, "/", cookie=cookie.partition(";")[0])[0] == 200
+        assert guarded.url.endswith("/?token=a%20token")
+        elsewhere = ask(guarded, "//evil.example/?token=a%20token")[1]["Location"]
+        assert elsewhere == "/evil.example/"
 
     @pytest.mark.parametrize(
         "host",
@@ -381,11 +384,12 @@ class TestServer:
 
     def test_nobody_is_followed_when_nobody_asks(self, tmp_path, monkeypatch):
         from drawstore.dashboard import follower
+        from drawstore.dashboard.threads import Crew
 
         monkeypatch.setattr(follower, "_ASKED", 0.0)
         monkeypatch.setattr(follower, "_INTERVAL", 0.01)
         run = fill(drawstore.FileBackend(tmp_path))
-        followed = follower.Follower(lambda: run)
+        followed = follower.Follower(lambda: run, Crew())
         followed.ask()
         status = until(lambda: followed.known.status)
         until(lambda: followed._thread is None)

@@ -14,7 +14,7 @@ from ..reports.head import reason
 from ..reports.place import UNREADABLE
 from ..reports.steps import Steps, Stuck, has_steps, stuck_walkers, window_of
 from ..watching.trace import Trace
-from .threads import thread
+from .threads import Crew
 
 if TYPE_CHECKING:
     from ..interface import Run
@@ -73,10 +73,13 @@ class Follower:
     ----------
     open_run : callable
         Opens it.
+    crew : Crew
+        To which the thread belongs.
     """
 
-    def __init__(self, open_run: Callable[[], Run]) -> None:
+    def __init__(self, open_run: Callable[[], Run], crew: Crew) -> None:
         self._open_run = open_run
+        self._crew = crew
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -93,7 +96,7 @@ class Follower:
             self._asked = time.monotonic()
             if self._thread is None:
                 self._wake.clear()
-                self._thread = thread(self._run)
+                self._thread = self._crew.start(self._run)
         return self.known
 
     def close(self) -> None:

@@ -85,7 +85,10 @@ class _Handler(tornado.web.RequestHandler):
             rest = [
                 (k, v) for k, vs in self.request.query_arguments.items() for v in vs if k != "token"
             ]
-            self.redirect(self.request.path + ("?" + urlencode(rest) if rest else ""), status=303)
+            self.redirect(
+                "/" + self.request.path.lstrip("/") + ("?" + urlencode(rest) if rest else ""),
+                status=303,
+            )
         elif given is not None or not self._access.is_pass(self.get_cookie(cookie)):
             raise Refusal(401, "a token is needed: open the address that `drawstore serve` printed")
 

@@ -14,6 +14,7 @@ from ..reports.place import UNREADABLE, Place
 from ..watching import Sight, Watcher
 from .follower import Follower
 from .shared import Shared
+from .threads import Crew
 from .view import RunView
 
 if TYPE_CHECKING:
@@ -41,9 +42,11 @@ class Room:
     store : str
         What opens its store.
     executor : Executor
+    crew : Crew
+        Of the thread that follows it.
     """
 
-    def __init__(self, sight: Sight, store: str, executor: Executor) -> None:
+    def __init__(self, sight: Sight, store: str, executor: Executor, crew: Crew) -> None:
         self._sight = sight
         self._store = store
         self._executor = executor
@@ -54,7 +57,7 @@ class Room:
         self._signs: tuple[object, ...] = ()
         self._counts: list[int] = []
         self._checked_at = 0.0
-        self.follower = Follower(self.open_run)
+        self.follower = Follower(self.open_run, crew)
         self.used = time.monotonic()
         self.viewed_since = 0  # another time means that figures have to be made anew
 
