@@ -48,15 +48,15 @@ def resident() -> int:
 
 def available() -> int:
     """Bytes of memory that a new process can have."""
-    return _kilobytes("/proc/meminfo", "MemAvailable")
+    return kilobytes("/proc/meminfo", "MemAvailable")
 
 
 def status(key: str) -> int:
     """Bytes of this process, by the name that the system has for them."""
-    return _kilobytes("/proc/self/status", key)
+    return kilobytes("/proc/self/status", key)
 
 
-def _kilobytes(path: str, key: str) -> int:
+def kilobytes(path: str, key: str) -> int:
     found = re.search(rf"^{key}:\s+(\d+) kB$", Path(path).read_text(), flags=re.MULTILINE)
     assert found, f"no {key} in {path}"
     return 1024 * int(found[1])

@@ -42,7 +42,7 @@ def wait_for(driven, script, seconds=20):
 
 
 def errors(driven):
-    """What the browser has complained of since the last time, such as of what the policy forbids."""
+    """What the browser complained of since the last time, such as of what the policy forbids."""
     return [
         entry["message"]
         for entry in driven.get_log("browser")

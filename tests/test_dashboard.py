@@ -103,6 +103,9 @@ class TestRefusals:
         assert "SameSite=Strict" in cookie
         assert ask(guarded, "/api/runs", cookie=cookie.partition(";")[0])[0] == 200
         assert ask(guarded, "/", cookie=cookie.partition(";")[0])[0] == 200
+        assert guarded.url.endswith("/?token=a%20token")
+        elsewhere = ask(guarded, "//evil.example/?token=a%20token")[1]["Location"]
+        assert elsewhere == "/evil.example/"
 
     @pytest.mark.parametrize(
         "host",
@@ -249,9 +252,11 @@ class TestAnswers:
         assert row["quantiles"] == pytest.approx(np.quantile(slope, found["levels"]))
         assert found["n_read"] == found["n_draws"] == len(slope)
 
-    @pytest.mark.parametrize("kind", [*KINDS, "arviz", "stan"])
+    @pytest.mark.parametrize(
+        "kind", [*KINDS, "arviz", "stan", "stan's pattern", "stan's directory"]
+    )
     def test_every_kind_of_store(self, kind, tmp_path, request):
-        if kind in ("arviz", "stan"):
+        if kind in OTHERS:
             where = OTHERS[kind](tmp_path)
         else:
             clickhouse = request.getfixturevalue("clickhouse") if kind == "clickhouse" else None
@@ -320,6 +325,9 @@ class TestAnswers:
             assert answer(server, path)["n_parameters"] == 5000
             assert len(ask(server, path)[2]) < 10_000
             assert len(answer(server, f"{path}/names")["names"]) == 5000
+            (run,) = until(lambda: [r for r in answer(server, "/api/runs")["runs"] if r["worst"]])
+            assert run["troubles"] == []
+            assert len(run["curve"][0]) == 100
 
 
 def _arviz(path):
@@ -334,7 +342,12 @@ def _stan(path):
     return path / "fit_1.csv"
 
 
-OTHERS = {"arviz": _arviz, "stan": _stan}
+OTHERS = {
+    "arviz": _arviz,
+    "stan": _stan,
+    "stan's pattern": lambda path: _stan(path).with_name("fit_*.csv"),
+    "stan's directory": lambda path: _stan(path).parent,
+}
 
 
 class TestServer:
@@ -371,11 +384,12 @@ class TestServer:
 
     def test_nobody_is_followed_when_nobody_asks(self, tmp_path, monkeypatch):
         from drawstore.dashboard import follower
+        from drawstore.dashboard.threads import Crew
 
         monkeypatch.setattr(follower, "_ASKED", 0.0)
         monkeypatch.setattr(follower, "_INTERVAL", 0.01)
         run = fill(drawstore.FileBackend(tmp_path))
-        followed = follower.Follower(lambda: run)
+        followed = follower.Follower(lambda: run, Crew())
         followed.ask()
         status = until(lambda: followed.known.status)
         until(lambda: followed._thread is None)
@@ -433,7 +447,7 @@ class TestWire:
 def test_scripts_never_take_text_for_html():
     """What puts text into a page as HTML, or runs it, is nowhere."""
     forbidden = re.compile(
-        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|eval\(|new Function|srcdoc"
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|eval\(|Function\("
     )
     scripts = sorted(STATIC.glob("*.js"))
     assert len(scripts) > 5

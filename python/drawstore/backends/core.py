@@ -264,6 +264,8 @@ class FileBackend(StoredBackend):
             raise ValueError(f"mode is 'a' or 'r', got {mode!r}")
         # As it is now: the process may change its working directory.
         self.directory = os.path.abspath(os.fspath(directory))
+        if any("\ud800" <= character <= "\udfff" for character in self.directory):
+            raise ValueError(f"the name of {self.directory!r} is not UTF-8; give it another one")
         self.mode = mode
         self.sync_interval = sync_interval
         self.store = store

@@ -48,11 +48,11 @@ def command(
     not see.
     """
     from drawstore.dashboard import serve
-    from drawstore.dashboard.threads import end_threads
+    from drawstore.dashboard.threads import Crew
 
     if hasattr(os, "nice"):
         os.nice(10)  # where all cores are busy, whoever samples goes first
     with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
         serve(where, port=port, address=address, token=token, open_browser=open_browser)
-    if not end_threads(0):  # a database does not answer
+    if Crew.is_left():  # a database does not answer
         os._exit(0)

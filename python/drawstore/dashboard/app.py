@@ -21,7 +21,7 @@ from .rooms import Room, Rooms
 from .shared import Shared
 from .table import LEVELS, table
 from .themes import THEMES
-from .threads import Threads
+from .threads import Crew, Threads
 from .view import RunView
 from .wire import encoded
 from .words import BAD, answer, troubles, worst
@@ -29,6 +29,7 @@ from .words import BAD, answer, troubles, worst
 __all__ = ["App", "Unknown"]
 
 _THREADS = 8
+_PATIENCE = 1.0  # seconds
 _MOST_PARAMETERS = 12  # of a figure
 _MOST_ROWS = 100  # of a table
 _MOST_WIDTH = 8192  # pixels
@@ -58,7 +59,8 @@ class App:
     def __init__(self, where: str) -> None:
         self._watcher = Watcher(where)
         self.name = self._watcher.name
-        self._pool = Threads(_THREADS)
+        self._crew = Crew()
+        self._pool = Threads(_THREADS, self._crew)
         self._shared: Shared[Look] = Shared(lambda: look(self._watcher), self._pool)
         self._rooms = Rooms()
 
@@ -67,9 +69,10 @@ class App:
         self._pool.submit(import_module, "bokeh.plotting")
 
     def close(self) -> None:
-        """Let go of all."""
+        """Let go of all, and wait a moment for what is being done."""
         self._rooms.close()
         self._pool.shutdown(wait=False)
+        self._crew.end(_PATIENCE)
 
     async def runs(self) -> dict[str, Any]:
         """Give all runs: those in trouble first, then those to which draws come."""
@@ -197,7 +200,9 @@ class App:
         return self._room(key, sight)
 
     def _room(self, key: str, sight: Sight) -> Room:
-        return self._rooms.room(key, lambda: Room(sight, self._watcher.store_of(sight), self._pool))
+        return self._rooms.room(
+            key, lambda: Room(sight, self._watcher.store_of(sight), self._pool, self._crew)
+        )
 
 
 def _rank(sight: Sight) -> tuple[int, float]:
@@ -207,7 +212,7 @@ def _rank(sight: Sight) -> tuple[int, float]:
 
 def _of_sight(key: str, sight: Sight, known: Known) -> dict[str, Any]:
     status, head = known.status, sight.head
-    wrong = list(troubles(sight, known))
+    wrong = sorted(troubles(sight, known), key=lambda trouble: trouble.level != BAD)
     given: dict[str, Any] = {
         "key": key,
         "rid": escaped(sight.rid),
@@ -230,6 +235,7 @@ def _of_sight(key: str, sight: Sight, known: Known) -> dict[str, Any]:
     }
     if status is not None:
         given |= {"acceptance": status.acceptance, "worst": worst(status)}
+        given["rate"] = status.rate if sight.rate is None else sight.rate
         given["left_out"] = sum(chain.n_left_out for chain in status.chains)
     return given
 

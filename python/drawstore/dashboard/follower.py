@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -14,7 +14,7 @@ from ..reports.head import reason
 from ..reports.place import UNREADABLE
 from ..reports.steps import Steps, Stuck, has_steps, stuck_walkers, window_of
 from ..watching.trace import Trace
-from .threads import thread
+from .threads import Crew
 
 if TYPE_CHECKING:
     from ..interface import Run
@@ -29,6 +29,7 @@ _ASKED = 5.0  # seconds after the last question in which updates begin
 _ASKED_READING = 60.0  # and go on, where much is to be read
 _STUCK_INTERVAL = 10.0
 _MOST_BYTES = 2**28  # of draws that are read at once
+_MOST_ELEMENTS = 10_000  # of a variable, of which there is a curve
 _AT_ONCE = threading.BoundedSemaphore(2)  # updates of all followers
 
 
@@ -72,10 +73,13 @@ class Follower:
     ----------
     open_run : callable
         Opens it.
+    crew : Crew
+        To which the thread belongs.
     """
 
-    def __init__(self, open_run: Callable[[], Run]) -> None:
+    def __init__(self, open_run: Callable[[], Run], crew: Crew) -> None:
         self._open_run = open_run
+        self._crew = crew
         self._lock = threading.Lock()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
@@ -84,7 +88,7 @@ class Follower:
         self._trace: Trace | None = None
         self._n_chains = 0
         self._stuck_at = -math.inf
-        self.known = Known()
+        self.known = Known(read=(0, 0))
 
     def ask(self) -> Known:
         """Say what is known by now, and have it go on."""
@@ -92,7 +96,7 @@ class Follower:
             self._asked = time.monotonic()
             if self._thread is None:
                 self._wake.clear()
-                self._thread = thread(self._run)
+                self._thread = self._crew.start(self._run)
         return self.known
 
     def close(self) -> None:
@@ -126,8 +130,10 @@ class Follower:
         if self._monitor is None:
             self._monitor = Monitor(self._open_run())
         status = self._monitor.update(self._reading)
-        if status.names and (self._trace is None or self._n_chains != len(status.chains)):
-            self._trace = Trace(self._open_run(), status.names[:1])
+        if self._trace is None or self._n_chains != len(status.chains):
+            first = _first_variable(status.names)
+            is_small = 0 < len(first) <= _MOST_ELEMENTS
+            self._trace = Trace(self._open_run(), first) if is_small else None
             self._n_chains = len(status.chains)
         curve = self.known.curve
         if self._trace is not None:
@@ -151,6 +157,16 @@ class Follower:
             )
         if self.known.status is None:
             self.known = replace(self.known, read=(start, n), error="")
+
+
+def _first_variable(names: Sequence[str]) -> list[str]:
+    """Give the names of the elements of the first variable."""
+    variable = names[0].rpartition("[")[0] if names else ""
+    return (
+        [name for name in names if name.rpartition("[")[0] == variable]
+        if variable
+        else [*names[:1]]
+    )
 
 
 def _stuck_of(run: Run) -> list[Stuck]:

@@ -85,7 +85,10 @@ class _Handler(tornado.web.RequestHandler):
             rest = [
                 (k, v) for k, vs in self.request.query_arguments.items() for v in vs if k != "token"
             ]
-            self.redirect(self.request.path + ("?" + urlencode(rest) if rest else ""), status=303)
+            self.redirect(
+                "/" + self.request.path.lstrip("/") + ("?" + urlencode(rest) if rest else ""),
+                status=303,
+            )
         elif given is not None or not self._access.is_pass(self.get_cookie(cookie)):
             raise Refusal(401, "a token is needed: open the address that `drawstore serve` printed")
 
@@ -138,7 +141,7 @@ class _Runs(_Handler):
 
 class _Run(_Handler):
     def get(self, key: str) -> None:
-        self.show("run.html", key=key, has_gl=False)
+        self.show("run.html", key=key)
 
 
 class _ApiRuns(_Handler):
@@ -212,7 +215,8 @@ class _File(_Handler, tornado.web.StaticFileHandler):
         _Handler.initialize(self, **given)
         tornado.web.StaticFileHandler.initialize(self, path)
 
-    head = tornado.web.StaticFileHandler.head
+    def head(self, *words: str) -> Any:
+        return tornado.web.StaticFileHandler.head(self, *words)
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         try:

@@ -43,5 +43,5 @@ def look(watcher: Watcher) -> Look:
         if not watcher.is_there():
             return Look(is_waiting=True)
         return Look({key_of(sight.where, sight.rid): sight for sight in watcher.see()})
-    except UNREADABLE as error:
+    except (*UNREADABLE, ImportError) as error:
         return Look(trouble=reason(error))

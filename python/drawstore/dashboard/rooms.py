@@ -14,6 +14,7 @@ from ..reports.place import UNREADABLE, Place
 from ..watching import Sight, Watcher
 from .follower import Follower
 from .shared import Shared
+from .threads import Crew
 from .view import RunView
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ __all__ = ["Room", "Rooms"]
 
 _MOST = 16  # rooms that are kept
 _MOST_VIEWS = 4  # with what their figures keep
+_INTERVAL = 0.5  # seconds from one look whether a run is still the same to the next
 _UNUSED = 300.0  # seconds after which one is let go
 
 T = TypeVar("T")
@@ -40,9 +42,11 @@ class Room:
     store : str
         What opens its store.
     executor : Executor
+    crew : Crew
+        Of the thread that follows it.
     """
 
-    def __init__(self, sight: Sight, store: str, executor: Executor) -> None:
+    def __init__(self, sight: Sight, store: str, executor: Executor, crew: Crew) -> None:
         self._sight = sight
         self._store = store
         self._executor = executor
@@ -52,7 +56,8 @@ class Room:
         self._view: RunView | None = None
         self._signs: tuple[object, ...] = ()
         self._counts: list[int] = []
-        self.follower = Follower(self.open_run)
+        self._checked_at = 0.0
+        self.follower = Follower(self.open_run, crew)
         self.used = time.monotonic()
         self.viewed_since = 0  # another time means that figures have to be made anew
 
@@ -102,16 +107,19 @@ class Room:
 
     def _now(self) -> RunView:
         """Give the view; a new one where it is another run by now, or has other chains."""
+        view = self._view
+        if view is not None and time.monotonic() - self._checked_at < _INTERVAL:
+            return view
         run = self.open_run()
         counts = [len(chain) for chain in run.get_chains()]
         signs = (run.created_at, len(counts))
         shrunk = any(n < before for n, before in zip(counts, self._counts, strict=False))
-        view = self._view
         if view is None or signs != self._signs or shrunk:
             view = self._view = RunView.of(run)
             self.viewed_since = time.time_ns()
             self._signs = signs
         self._counts = counts
+        self._checked_at = time.monotonic()
         view.status = self.follower.known.status
         return view
 

@@ -9,6 +9,7 @@ import secrets
 import socket
 import threading
 from types import TracebackType
+from urllib.parse import quote
 
 import tornado.httpserver
 import tornado.web
@@ -16,13 +17,11 @@ import tornado.web
 from .access import Access, is_loopback
 from .app import App
 from .handlers import routes
-from .threads import end_threads
 
 __all__ = ["PORT", "Server"]
 
 PORT = 8778
 _NEXT = 50  # ports that are tried
-_PATIENCE = 1.0  # seconds
 
 
 class Server:
@@ -58,7 +57,11 @@ class Server:
             token = secrets.token_urlsafe(24)
         self.token = token
         self._app = App(os.fspath(where))
-        self._socket = _listen(address, port)
+        try:
+            self._socket = _listen(address, port)
+        except OSError:
+            self._app.close()
+            raise
         self.port: int = self._socket.getsockname()[1]
         self._address = address
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -73,7 +76,7 @@ class Server:
         if name in ("", "0.0.0.0", "::"):
             name = socket.getfqdn()
         name = f"[{name}]" if ":" in name else name
-        query = "" if self.token is None else f"?token={self.token}"
+        query = "" if self.token is None else f"?token={quote(self.token, safe='')}"
         return f"http://{name}:{self.port}/{query}"
 
     def run(self) -> None:
@@ -82,7 +85,6 @@ class Server:
             asyncio.run(self._serve())
         finally:
             self._app.close()
-            end_threads(_PATIENCE)
             self._socket.close()
 
     def start(self) -> None:

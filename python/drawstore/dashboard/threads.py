@@ -9,7 +9,7 @@ from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 from typing import Any, ParamSpec, TypeVar
 
-__all__ = ["Threads", "end_threads", "thread"]
+__all__ = ["Crew", "Threads"]
 
 _NAME = "drawstore dashboard"
 
@@ -17,24 +17,33 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def thread(target: Callable[[], None]) -> threading.Thread:
-    """Start a thread of the dashboard."""
-    started = threading.Thread(target=target, name=_NAME, daemon=True)
-    started.start()
-    return started
-
-
-def end_threads(seconds: float) -> bool:
-    """Wait for all threads of dashboards, which were told to end; say whether they have.
+class Crew:
+    """The threads of a dashboard.
 
     An interpreter must not be finalized while there are some: where a thread wants to go on from
     compiled code, it is torn out of it.
     """
-    end = time.monotonic() + seconds
-    left = [other for other in threading.enumerate() if other.name == _NAME]
-    for other in left:
-        other.join(max(0.0, end - time.monotonic()))
-    return not any(other.is_alive() for other in left)
+
+    def __init__(self) -> None:
+        self._threads: list[threading.Thread] = []
+
+    def start(self, target: Callable[[], None]) -> threading.Thread:
+        """Start a thread."""
+        started = threading.Thread(target=target, name=_NAME, daemon=True)
+        started.start()
+        self._threads = [*(other for other in self._threads if other.is_alive()), started]
+        return started
+
+    def end(self, seconds: float) -> None:
+        """Wait so long for all of them, which were told to end."""
+        until = time.monotonic() + seconds
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
+
+    @staticmethod
+    def is_left() -> bool:
+        """Say whether there are threads of any dashboard, as where a database does not answer."""
+        return any(thread.name == _NAME for thread in threading.enumerate())
 
 
 class Threads(Executor):
@@ -44,11 +53,13 @@ class Threads(Executor):
     ----------
     n : int
         How many there are.
+    crew : Crew
+        Which they belong to.
     """
 
-    def __init__(self, n: int) -> None:
+    def __init__(self, n: int, crew: Crew) -> None:
         self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
-        self._threads = [thread(self._run) for _ in range(n)]
+        self._threads = [crew.start(self._run) for _ in range(n)]
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
         """Have something done: see `concurrent.futures.Executor.submit`."""

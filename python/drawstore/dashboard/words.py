@@ -97,9 +97,9 @@ def answer(sight: Sight, known: Known) -> Answer:
         return Answer(NEUTRAL, "no draws", "There are no draws yet.")
     if status is None:
         if known.error:
-            return Answer(NEUTRAL, "unknown", f"It cannot be followed: {escaped(known.error)}")
+            return Answer(NEUTRAL, "unknown", "It cannot be told whether it has converged.")
         if known.read is None:
-            return Answer(NEUTRAL, "", "Its draws were not looked at.")
+            return Answer(NEUTRAL, "", "Its page tells whether it has converged.")
         share = known.read[0] / max(1, known.read[1])
         return Answer(NEUTRAL, "reading", f"The draws are being read: {share:.0%} so far.")
     if not any(chain.n_steps for chain in status.chains):
@@ -144,7 +144,7 @@ def _unknown(status: Status) -> str:
 
 
 def troubles(sight: Sight, known: Known) -> Iterator[Trouble]:
-    """Give what is wrong with a run, the worst first."""
+    """Give what is wrong with a run."""
     if sight.error:
         yield Trouble(BAD, escaped(sight.error))
     if sight.state == "stalled":
@@ -153,8 +153,8 @@ def troubles(sight: Sight, known: Known) -> Iterator[Trouble]:
     if sight.state == "left":
         yield Trouble(
             BAD,
-            "The process that wrote it died. `drawstore why` tells more, and `drawstore recover` "
-            "delivers draws that wait in a journal.",
+            "The process that wrote it died: “drawstore why” says what it was doing, and "
+            "“drawstore recover” delivers draws that wait in a journal.",
         )
     if known.error and not sight.error:
         yield Trouble(DOUBTFUL, escaped(known.error))
@@ -204,5 +204,5 @@ def _most(values: np.ndarray[tuple[int, ...], np.dtype[np.float64]]) -> float | 
 def _seconds(seconds: float) -> str:
     for size, unit in ((86400, "days"), (3600, "hours"), (60, "minutes")):
         if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
+            return f"{seconds / size:.2g} {unit}"
     return f"{seconds:.0f} seconds"

@@ -49,7 +49,7 @@ def list_runs(
     for store in stores:
         try:
             yield from _of_store(store, rid)
-        except UNREADABLE as error:
+        except (*UNREADABLE, ImportError) as error:
             yield store, RunHead("", DAMAGED, reason(error))
 
 

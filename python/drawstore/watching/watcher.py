@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from glob import iglob
 from typing import TYPE_CHECKING
 
 from ..clickhouse.address import is_url, parse_url
@@ -74,8 +75,10 @@ class Watcher:
         if is_url(self.where):
             return True
         if os.path.isdir(self.where):
-            return any(stores_in(self.where))
-        return os.path.exists(self.where) and os.path.getsize(self.where) > 0
+            return any(stores_in(self.where)) or _has_runs(self.where)
+        if os.path.exists(self.where):
+            return os.path.getsize(self.where) > 0
+        return any(iglob(self.where))  # of Stan's files
 
     def look(self) -> list[Sight]:
         """See the runs as they are now, and follow those that are to be followed.
@@ -183,6 +186,14 @@ class Watcher:
             both = [chain.n_steps + chain.n_left_out for chain in status.chains]
             seen.trace.update(max(both, default=0))
         return replace(sight, status=status, trace=seen.trace)
+
+
+def _has_runs(directory: str) -> bool:
+    """Say whether a directory is of a kind that is not looked for in others, as of Stan's files."""
+    try:
+        return any(Place.at(directory).runs())
+    except UNREADABLE:
+        return False
 
 
 def _rate(looks: Sequence[tuple[float, int]]) -> float | None:

@@ -25,11 +25,12 @@ export class Plot {
   async embed(parameters, theme, made) {
     const query = [["theme", theme], ...parameters.map((i) => ["parameter", i])];
     const { item } = await ask(`${this.base}/figure/${this.name}`, query);
-    const before = this.views;
+    Bokeh.set_log_level("error"); // it warns of each figure that has no data yet
     const place = document.createElement("div");
     this.target.append(place);
     const views = await Bokeh.embed.embed_item(item, place);
-    if (before !== null) remove(before);
+    if (this.views !== null) remove(this.views);
+    for (const child of [...this.target.children]) if (child !== place) child.remove();
     this.views = views;
     this.document = views.roots[0].model.document;
     this.parameters = parameters;
@@ -88,6 +89,7 @@ export class Plot {
       if (model !== null) model.data = columns(source);
     }
     if (this.range !== null && this.window === null) this.setRange(0, Math.max(1, answer.draws));
+    this.target.dataset.draws = answer.draws;
     this.onNotes(answer.notes);
   }
 
@@ -102,9 +104,7 @@ export class Plot {
 function remove(views) {
   for (const view of [...views.roots]) {
     const { document: of } = view.model;
-    const element = view.el.parentElement;
     view.remove();
-    element?.remove();
     of?.clear();
     const at = Bokeh.documents.indexOf(of);
     if (at >= 0) Bokeh.documents.splice(at, 1);

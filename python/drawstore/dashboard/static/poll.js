@@ -3,10 +3,8 @@
 import { setText } from "./dom.js";
 
 const INTERVAL = 1000; // ms
-const SHARE = 4; // times what a look takes go by to the next one
-const LONGEST = 10000;
 
-// Calls `look` at once, and then each second; shows where the server does not answer.
+// Calls `look` at once, and then each second, or after as long as it takes; shows where the server does not answer.
 export function poll(look) {
   const banner = document.getElementById("gone");
   const live = document.getElementById("live");
@@ -22,7 +20,7 @@ export function poll(look) {
       await look();
       banner.hidden = true;
       document.body.classList.remove("is-stale");
-      setText(live, `as of ${new Date().toLocaleTimeString("en-GB")}`);
+      setText(live, new Date().toLocaleTimeString("en-GB"));
     } catch (error) {
       if (error.status === undefined) console.error(error);
       const isRefused = error.status === 401 || error.status === 403;
@@ -34,7 +32,7 @@ export function poll(look) {
     }
     isLooking = false;
     const took = performance.now() - began;
-    timer = setTimeout(tick, Math.min(Math.max(INTERVAL - took, SHARE * took), LONGEST));
+    timer = setTimeout(tick, Math.max(INTERVAL - took, took));
   }
 
   document.addEventListener("visibilitychange", () => {

@@ -18,9 +18,10 @@ const base = `/api/run/${byId("answer").dataset.key}`;
 const sections = new Map();
 const visible = new Set();
 const observer = new IntersectionObserver((entries) => {
-  for (const entry of entries) {
-    if (entry.isIntersecting) visible.add(entry.target.id);
-    else visible.delete(entry.target.id);
+  for (const { target, isIntersecting } of entries) {
+    if (isIntersecting) visible.add(target.id);
+    else visible.delete(target.id);
+    if (isIntersecting && run !== null) sections.get(target.id)?.update();
   }
   markCurrent();
 }, { rootMargin: "150px 0px" });
@@ -30,12 +31,12 @@ let theme = document.documentElement.dataset.theme
 let run = null;
 let looks = 0;
 
-const picker = new Picker(base, () => { drawFigures().catch(() => {}); });
+const picker = new Picker(base, drawFigures);
 const table = new Table(base, picker);
 const facts = new Facts(base);
 addEventListener("theme", (event) => {
   theme = event.detail;
-  drawFigures().catch(() => {});
+  drawFigures();
 });
 
 class Section {
@@ -44,11 +45,23 @@ class Section {
     this.notes = el("p", { class: "notes" });
     this.element = el("section", { class: "card figure", id: name },
       el("h2", {}, title), el("p", { class: "about" }, about), this.canvas, this.notes);
-    this.plot = new Plot(base, name, this.canvas, (notes) => setText(this.notes, notes.join("; ")));
-    this.draws = null;
+    this.plot = new Plot(base, name, this.canvas, (notes) => setText(this.notes, notes.join(" ")));
+    this.draws = null; // of the run, when it was last up to date
+    this.isBusy = false;
   }
 
+  // Brings the figure up to date, unless that is being done.
   async update() {
+    if (this.isBusy) return;
+    this.isBusy = true;
+    try {
+      await this.draw();
+    } finally {
+      this.isBusy = false;
+    }
+  }
+
+  async draw() {
     const made = JSON.stringify([run.signature, picker.chosen, theme]);
     try {
       if (this.plot.made !== made) {
@@ -59,7 +72,7 @@ class Section {
       this.draws = run.draws;
       this.notes.classList.remove("failed");
     } catch (error) {
-      if (error.status === 0) throw error;
+      if (error.status === 0) return; // the page says so
       if (error.status === undefined) console.error(error);
       this.notes.classList.add("failed");
       setText(this.notes, `This figure cannot be shown: ${error.message}`);
@@ -79,7 +92,7 @@ async function look() {
   head();
   await picker.update(run);
   layOut();
-  await drawFigures();
+  drawFigures();
   table.update(run, visible.has("summary"));
   facts.update(run, visible.has("about"));
 }
@@ -102,7 +115,8 @@ function head() {
   const { level, sentence, share: far, expected } = run.answer;
   byId("answer").hidden = false;
   byId("answer").className = `card answer ${level}`;
-  const when = expected === null ? "" : ` Expected at ${moment(expected)}, in ${until(expected)}.`;
+  const left = expected === null ? 0 : (new Date(expected) - Date.now()) / 1000;
+  const when = left > 0 ? ` Expected at ${moment(expected)}, in ${seconds(Math.max(2, left))}.` : "";
   setChildren(byId("sentence"), el("span", { class: "mark", "aria-hidden": "true" }, MARKS[level]), sentence + when);
   setChildren(byId("progress"), ...(far === null ? [] : [bar(far, level)]));
   setChildren(byId("facts-short"), ...shortFacts().flatMap(([name, text, more]) => [
@@ -111,7 +125,7 @@ function head() {
   const said = run.troubles.filter((trouble) => trouble.text !== run.answer.sentence);
   setChildren(byId("troubles"), ...said.map((trouble) =>
     el("li", { class: trouble.level }, el("span", { class: trouble.level, "aria-hidden": "true" }, trouble.level === "bad" ? "▲" : "●"), el("span", {}, trouble.text))));
-  const isEmpty = run.figures.length === 0;
+  const isEmpty = run.figures.length === 0 && run.state !== "damaged"; // which is said already
   byId("message").hidden = !isEmpty;
   if (isEmpty) {
     setChildren(byId("message"), el("h2", {}, run.draws ? "There is nothing to draw" : "No draws yet"),
@@ -133,10 +147,6 @@ function shortFacts() {
   }
   if (run.acceptance !== null) known.push(["Acceptance", share(run.acceptance)]);
   return known;
-}
-
-function until(expected) {
-  return seconds(Math.max(2, (new Date(expected) - Date.now()) / 1000));
 }
 
 // Makes the sections that the run has by now.
@@ -163,11 +173,9 @@ function layOut() {
   observer.observe(byId("about"));
 }
 
-async function drawFigures() {
-  const shown = [...sections.values()].filter((section) => visible.has(section.element.id));
-  const done = await Promise.allSettled(shown.map((section) => section.update()));
-  const failed = done.find((outcome) => outcome.status === "rejected");
-  if (failed) throw failed.reason;
+// Brings those figures up to date that are seen; what takes its time holds up nothing else.
+function drawFigures() {
+  for (const [name, section] of sections) if (visible.has(name)) section.update();
 }
 
 function markCurrent() {

@@ -56,7 +56,7 @@ function number(x, text) {
 
 function answered(run) {
   const { level, word, share: far } = run.answer;
-  const parts = [el("div", { class: "word" }, el("b", { class: level }, word), el("span", { class: "faint numbers" }, far === null ? "" : share(far)))];
+  const parts = [el("div", { class: "word" }, el("b", { class: level }, word), el("span", { class: "faint numbers" }, progress(level, far)))];
   if (far !== null) parts.push(bar(far, level));
   const [first, ...others] = run.troubles;
   if (first !== undefined) {
@@ -64,6 +64,12 @@ function answered(run) {
     parts.push(el("span", { class: `trouble ${first.level}` }, first.text + more));
   }
   return parts;
+}
+
+// Who is long enough may still not have converged.
+function progress(level, far) {
+  if (far === null || level === "good") return "";
+  return far >= 1 ? "long enough" : share(far);
 }
 
 function show() {

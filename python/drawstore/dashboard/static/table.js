@@ -44,11 +44,10 @@ export class Table {
     this.asked = performance.now();
     const all = this.picker.matching(byId("row-filter").value);
     const indices = this.indices();
-    byId("rows-before").hidden = byId("rows-after").hidden = all.length <= ROWS;
-    byId("row-filter").hidden = this.picker.names.length <= ROWS;
+    byId("paging").hidden = this.picker.names.length <= ROWS;
     byId("rows-before").disabled = this.first === 0;
     byId("rows-after").disabled = this.first + ROWS >= all.length;
-    setText(byId("rows-shown"), all.length <= ROWS ? "" : `${this.first + 1}–${this.first + indices.length} of ${count(all.length)}`);
+    setText(byId("rows-shown"), all.length === 0 ? "none is called so" : `${this.first + 1}–${this.first + indices.length} of ${count(all.length)}`);
     const asked = this.asked;
     const found = await ask(`${this.base}/table`, indices.map((i) => ["parameter", i]));
     if (asked !== this.asked) return;
