@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dtypes import parse_dtype
 from ..samplers import name_stats
 from ..summary import summarized_dtype
 from ..warmup import GrowingPart, is_mark
@@ -34,11 +35,14 @@ class Followed(ABC):
     ----------
     names : tuple of str
         Of the parameters.
+    label : str
+        The number of a chain, or the name of an ensemble.
     n_walkers : int
         1 for a chain.
     """
 
     names: tuple[str, ...]
+    label: str
     n_walkers: int = 1
 
     @abstractmethod
@@ -52,6 +56,37 @@ class Followed(ABC):
     @abstractmethod
     def read(self, start: int, stop: int) -> Array:
         """Read draws that count, shape (stop - start, n_walkers, n_params)."""
+
+    @abstractmethod
+    def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
+        """Read some parameters of draws by their numbers in the chain, warm-up among them.
+
+        Parameters
+        ----------
+        parameters : sequence of int
+            Places among `names`.
+        start, stop : int
+            The first draw, and the one after the last; there are as many.
+
+        Returns
+        -------
+        list of ndarray, shape (stop - start, n_walkers)
+            Of each parameter, of its own dtype.
+        """
+
+    @abstractmethod
+    def row_bytes(self, parameters: Sequence[int]) -> int:
+        """Estimate what is read for each draw where these parameters are."""
+
+    def warmup(self, most: int) -> tuple[tuple[range, ...], int]:
+        """Say which draws are warm-up, and up to which draw that is known.
+
+        Parameters
+        ----------
+        most : int
+            So many draws more are looked at.
+        """
+        return (), self.count()
 
 
 class FollowedChain(Followed):
@@ -74,6 +109,8 @@ class FollowedChain(Followed):
     ) -> None:
         declared = run.variables
         self._sizes = {name: math.prod(declared[name].shape) for name in variables}
+        self._itemsizes = {name: parse_dtype(declared[name].dtype).itemsize for name in variables}
+        self._places = [(name, i) for name, size in self._sizes.items() for i in range(size)]
         self.names = tuple(
             f"{name}[{','.join(map(str, i))}]" if i else name
             for name in variables
@@ -86,7 +123,7 @@ class FollowedChain(Followed):
         self._accepted = self._asked = 0.0  # sum and number of what these said
         self._n_seen = 0  # draws after warm-up of which they were read
         self._discard = discard
-        self._label = label
+        self.label = label
 
     def count(self) -> int:
         return len(self._chain)
@@ -102,7 +139,7 @@ class FollowedChain(Followed):
         self._n_seen = len(part)
         n_steps = max(0, len(part) - self._discard)
         return Progress(
-            self._label,
+            self.label,
             n_steps,
             self._growing.n_draws - n_steps,
             1,
@@ -122,6 +159,24 @@ class FollowedChain(Followed):
                 column += size
             done = end
         return values
+
+    def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
+        rows: dict[str, Array] = {}
+        columns = []
+        for name, i in (self._places[parameter] for parameter in parameters):
+            if name not in rows:
+                draws = self._chain.get_draws(name, slice(start, stop))
+                rows[name] = draws.reshape(stop - start, self._sizes[name])
+            columns.append(rows[name][:, i : i + 1])
+        return columns
+
+    def row_bytes(self, parameters: Sequence[int]) -> int:
+        names = {self._places[parameter][0] for parameter in parameters}
+        return sum(self._sizes[name] * self._itemsizes[name] for name in names)
+
+    def warmup(self, most: int) -> tuple[tuple[range, ...], int]:
+        self._growing.update(most)
+        return self._growing.warmup, self._growing.n_draws
 
 
 @dataclass(frozen=True)
@@ -168,7 +223,7 @@ class FollowedWalkers(Followed):
         self.names = walkers[0].names
         self.n_walkers = len(walkers)
         self._walkers = walkers
-        self._label = label
+        self.label = label
 
     def count(self) -> int:
         return min(walker.count() for walker in self._walkers)
@@ -178,7 +233,7 @@ class FollowedWalkers(Followed):
         n_steps = min(walker.n_steps for walker in each)
         said = [walker.acceptance for walker in each if walker.acceptance is not None]
         return Progress(
-            self._label,
+            self.label,
             n_steps,
             max(0, min(walker.n_steps + walker.n_left_out for walker in each) - n_steps),
             self.n_walkers,
@@ -188,6 +243,16 @@ class FollowedWalkers(Followed):
 
     def read(self, start: int, stop: int) -> Array:
         return np.concatenate([walker.read(start, stop) for walker in self._walkers], axis=1)
+
+    def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
+        each = [walker.read_columns(parameters, start, stop) for walker in self._walkers]
+        return [np.concatenate(columns, axis=1) for columns in zip(*each, strict=True)]
+
+    def row_bytes(self, parameters: Sequence[int]) -> int:
+        return self.n_walkers * self._walkers[0].row_bytes(parameters)
+
+    def warmup(self, most: int) -> tuple[tuple[range, ...], int]:
+        return self._walkers[0].warmup(most)
 
 
 class FollowedEnsemble(Followed):
@@ -204,10 +269,12 @@ class FollowedEnsemble(Followed):
 
     def __init__(self, ensemble: Ensemble, columns: Sequence[int], discard: int) -> None:
         self.names = tuple(ensemble.names[i] for i in columns)
+        self.label = ensemble.label
         self.n_walkers = ensemble.n_walkers
         self._ensemble = ensemble
-        every = list(columns) == list(range(len(ensemble.names)))
-        self._columns = slice(None) if every else list(columns)
+        self._places = list(columns)
+        every = self._places == list(range(len(ensemble.names)))
+        self._columns = slice(None) if every else self._places
         self._discard = discard
 
     def count(self) -> int:
@@ -219,14 +286,19 @@ class FollowedEnsemble(Followed):
         acceptance: Numbers | None = None
         if n:
             acceptance = np.asarray(self._ensemble.accepted(), dtype=float) / n
-        return Progress(
-            self._ensemble.label, n_steps, n - n_steps, self.n_walkers, True, acceptance
-        )
+        return Progress(self.label, n_steps, n - n_steps, self.n_walkers, True, acceptance)
 
     def read(self, start: int, stop: int) -> Array:
         coords = self._ensemble.coords(start + self._discard, stop + self._discard)
         values: Array = coords[:, :, self._columns]
         return values
+
+    def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
+        coords = self._ensemble.coords(start, stop)
+        return [coords[:, :, self._places[parameter]] for parameter in parameters]
+
+    def row_bytes(self, parameters: Sequence[int]) -> int:
+        return 8 * self.n_walkers * len(self._ensemble.names)
 
 
 def _acceptance_stats(stats: dict[str, Variable]) -> tuple[str, ...]:

@@ -1,0 +1,28 @@
+"""How fast a store is read."""
+
+from __future__ import annotations
+
+__all__ = ["Pace"]
+
+_FIRST_GUESS = 2**27  # bytes a second
+_TELLING_BYTES = 2**16  # less says more of the call than of the store
+_FEWEST_BYTES = 2**18  # that may always be read
+_MOST_BYTES = 2**26
+_WEIGHT = 0.3  # of what was measured last
+
+
+class Pace:
+    """Measures bytes a second, so that no more is read than there is time for."""
+
+    def __init__(self) -> None:
+        self._rate = float(_FIRST_GUESS)
+
+    def measured(self, n_bytes: int, seconds: float) -> None:
+        """Learn from what was read."""
+        if n_bytes >= _TELLING_BYTES:
+            rate = n_bytes / max(seconds, 1e-6)
+            self._rate += _WEIGHT * (rate - self._rate)
+
+    def fits(self, n_bytes: int, seconds: float) -> bool:
+        """Say whether so much can be read in this time."""
+        return n_bytes <= min(max(self._rate * seconds, _FEWEST_BYTES), _MOST_BYTES)
