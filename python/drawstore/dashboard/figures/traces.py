@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +28,7 @@ _FEWEST_PIXELS = 64  # of a chain, however many there are
 _OUTSIDE = 8  # as many pixels stand for one where draws are that are not shown now
 _MOST_IN_LEGEND = 8
 _MOST_STRIPS = 1000
+_FEWEST_DRAWS = 8  # that can be zoomed to
 _HEIGHT = 170  # pixels of a panel
 
 Columns = dict[str, Any]
@@ -50,7 +53,7 @@ class Traces(Figure):
         from bokeh.layouts import gridplot
         from bokeh.models import ColumnDataSource, DataRange1d
 
-        draws = DataRange1d(name="draws", range_padding=0.01)
+        draws: Any = DataRange1d(name="draws", range_padding=0.01, min_interval=_FEWEST_DRAWS)
         warmup = ColumnDataSource({"start": [], "stop": []}, name="warmup")
         panels = []
         for number, parameter in enumerate(parameters):
@@ -63,6 +66,16 @@ class Traces(Figure):
                 fill_alpha=0.15,
                 line_color=None,
             )
+            extent = panel.scatter(
+                "draw",
+                "value",
+                source=_source("extent", str(number), "draw", "value"),
+                fill_color=None,
+                line_color=None,
+            )
+            values: Any = panel.y_range
+            values.renderers = [extent]
+            draws.renderers = [extent]
             lines = []
             for i, followed in enumerate(view.followed):
                 key = f"{number}-{i}"
@@ -75,7 +88,7 @@ class Traces(Figure):
                     source=_source("line", key, "draw", "value"),
                     color=colour,
                     line_width=1,
-                    line_alpha=0.9,
+                    line_alpha=0.8,
                     name=_label(view, i),
                 )
                 lines.append(line)
@@ -105,15 +118,20 @@ class Traces(Figure):
         width = max(_FEWEST_PIXELS, min(question.width, _MOST_POINTS // (2 * n_lines)))
         sources: dict[str, Columns] = {"warmup": _strips(levels)}
         n_left_out = 0
+        extents = [_Extent() for _ in parameters]
         for i, followed in enumerate(view.followed):
-            parts = zip(*_parts(levels, i, parameters, question, width), strict=True)
-            for number, of_parameter in enumerate(parts):
+            before, shown, after = _parts(levels, i, parameters, question, width)
+            for number, main in enumerate(shown):
+                of_parameter = [*before[number : number + 1], main, *after[number : number + 1]]
+                extents[number].add(main)
                 key = f"{number}-{i}"
                 sources[f"line-{key}"] = _line(of_parameter)
                 n_left_out += sum(part.n_left_out for part in of_parameter)
                 if followed.n_walkers > 1:
                     sources[f"band-{key}"] = _band(of_parameter)
                     sources[f"walkers-{key}"] = _walkers(of_parameter)
+        last = max(levels.lengths, default=0) - 1
+        sources |= {f"extent-{i}": extent.columns(last) for i, extent in enumerate(extents)}
         notes = []
         if n_left_out:
             done = int(100 * levels.share(parameters))
@@ -128,18 +146,39 @@ class Traces(Figure):
 
 def _parts(
     levels: Levels, number: int, parameters: Sequence[int], question: Question, width: int
-) -> Iterator[list[View]]:
-    """Give the views of the range, and of what is before and after it, in the order of draws."""
+) -> tuple[list[View], list[View], list[View]]:
+    """Give the views of what is before the range, of the range, and of what is after it."""
     n = levels.lengths[number]
     start = 0 if question.start is None else min(max(0, question.start), n)
     stop = n if question.stop is None else min(max(start, question.stop), n)
     seconds = _READING / len(levels.lengths)
-    outside = max(2, width // _OUTSIDE)
-    if start > 0:
-        yield levels.views(number, parameters, 0, start, outside, seconds / _OUTSIDE)
-    yield levels.views(number, parameters, start, stop, width, seconds)
-    if stop < n:
-        yield levels.views(number, parameters, stop, n, outside, seconds / _OUTSIDE)
+    outside, briefly = max(2, width // _OUTSIDE), seconds / _OUTSIDE
+    return (
+        levels.views(number, parameters, 0, start, outside, briefly) if start > 0 else [],
+        levels.views(number, parameters, start, stop, width, seconds),
+        levels.views(number, parameters, stop, n, outside, briefly) if stop < n else [],
+    )
+
+
+@dataclass
+class _Extent:
+    """The least and the greatest value that a panel shows, by which its range goes."""
+
+    least: float = math.inf
+    greatest: float = -math.inf
+
+    def add(self, view: View) -> None:
+        """Take in what is shown of a chain, or an ensemble."""
+        lowest = view.line.values if view.band is None else view.band.lowest
+        highest = view.line.values if view.band is None else view.band.highest
+        self.least = float(np.fmin.reduce(lowest, initial=self.least))
+        self.greatest = float(np.fmax.reduce(highest, initial=self.greatest))
+
+    def columns(self, last_draw: int) -> Columns:
+        """Give the corners of the panel; none where it is empty."""
+        if self.least > self.greatest:
+            return {"draw": np.empty(0), "value": np.empty(0)}
+        return {"draw": np.array([0.0, last_draw]), "value": np.array([self.least, self.greatest])}
 
 
 def _line(parts: Sequence[View]) -> Columns:
@@ -227,12 +266,11 @@ def _panel(parameter: str, draws: Any, colours: Colours, *, is_last: bool) -> fi
         sizing_mode="stretch_width",
         x_range=draws,
         y_range=DataRange1d(range_padding=0.08),
-        window_axis="x",  # the values that are seen set the range
-        tools="pan,box_zoom,reset,save",
+        tools="xpan,box_zoom,reset,save",
         background_fill_color=colours.ground,
         border_fill_color=colours.ground,
         outline_line_color=colours.grid,
-        min_border_right=12,
+        min_border_right=28,
     )
     wheel = WheelZoomTool(dimensions="width")
     panel.add_tools(wheel)
