@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,8 @@ _MOST_STRIPS = 1000
 _FEWEST_DRAWS = 8  # that can be zoomed to
 _HEIGHT = 170  # pixels of a panel
 
+_EDGES = ("lowest", "lower", "upper", "highest")  # of a band
+
 Columns = dict[str, Any]
 
 
@@ -51,9 +53,9 @@ class Traces(Figure):
     def layout(self, view: RunView, parameters: Sequence[str], colours: Colours) -> LayoutDOM:
         """Make the panels, without data: a source for each line, and one for warm-up."""
         from bokeh.layouts import gridplot
-        from bokeh.models import ColumnDataSource, DataRange1d
+        from bokeh.models import ColumnDataSource, Range1d
 
-        draws: Any = DataRange1d(name="draws", range_padding=0.01, min_interval=_FEWEST_DRAWS)
+        draws = Range1d(start=0, end=1, name="draws", min_interval=_FEWEST_DRAWS)
         warmup = ColumnDataSource({"start": [], "stop": []}, name="warmup")
         panels = []
         for number, parameter in enumerate(parameters):
@@ -75,7 +77,6 @@ class Traces(Figure):
             )
             values: Any = panel.y_range
             values.renderers = [extent]
-            draws.renderers = [extent]
             lines = []
             for i, followed in enumerate(view.followed):
                 key = f"{number}-{i}"
@@ -122,16 +123,15 @@ class Traces(Figure):
         for i, followed in enumerate(view.followed):
             before, shown, after = _parts(levels, i, parameters, question, width)
             for number, main in enumerate(shown):
-                of_parameter = [*before[number : number + 1], main, *after[number : number + 1]]
-                extents[number].add(main)
-                key = f"{number}-{i}"
-                sources[f"line-{key}"] = _line(of_parameter)
-                n_left_out += sum(part.n_left_out for part in of_parameter)
-                if followed.n_walkers > 1:
-                    sources[f"band-{key}"] = _band(of_parameter)
-                    sources[f"walkers-{key}"] = _walkers(of_parameter)
-        last = max(levels.lengths, default=0) - 1
-        sources |= {f"extent-{i}": extent.columns(last) for i, extent in enumerate(extents)}
+                key, extent = f"{number}-{i}", extents[number]
+                extent.add(main)
+                beside = [before[number], after[number]]
+                sources[f"line-{key}"] = _ascending(_line(main), map(_line, beside))
+                if main.band is not None:
+                    sources[f"band-{key}"] = _ascending(_band(main), map(_band, beside))
+                    sources[f"walkers-{key}"] = _walkers(main)
+                n_left_out += sum(part.n_left_out for part in (main, *beside))
+        sources |= {f"extent-{i}": extent.columns() for i, extent in enumerate(extents)}
         notes = []
         if n_left_out:
             done = int(100 * levels.share(parameters))
@@ -154,9 +154,9 @@ def _parts(
     seconds = _READING / len(levels.lengths)
     outside, briefly = max(2, width // _OUTSIDE), seconds / _OUTSIDE
     return (
-        levels.views(number, parameters, 0, start, outside, briefly) if start > 0 else [],
+        levels.views(number, parameters, 0, start, outside, briefly),
         levels.views(number, parameters, start, stop, width, seconds),
-        levels.views(number, parameters, stop, n, outside, briefly) if stop < n else [],
+        levels.views(number, parameters, stop, n, outside, briefly),
     )
 
 
@@ -174,55 +174,39 @@ class _Extent:
         self.least = float(np.fmin.reduce(lowest, initial=self.least))
         self.greatest = float(np.fmax.reduce(highest, initial=self.greatest))
 
-    def columns(self, last_draw: int) -> Columns:
-        """Give the corners of the panel; none where it is empty."""
-        if self.least > self.greatest:
-            return {"draw": np.empty(0), "value": np.empty(0)}
-        return {"draw": np.array([0.0, last_draw]), "value": np.array([self.least, self.greatest])}
+    def columns(self) -> Columns:
+        """Give the two as points; none where nothing is shown."""
+        values = [self.least, self.greatest] if self.least <= self.greatest else []
+        return {"draw": np.zeros(len(values)), "value": np.array(values)}
 
 
-def _line(parts: Sequence[View]) -> Columns:
-    return _ascending({"draw": p.line.draws, "value": p.line.values} for p in parts)
+def _line(view: View) -> Columns:
+    return {"draw": view.line.draws, "value": view.line.values}
 
 
-def _band(parts: Sequence[View]) -> Columns:
-    return _ascending(
-        {
-            "draw": part.band.draws,
-            "lowest": part.band.lowest,
-            "lower": part.band.lower,
-            "upper": part.band.upper,
-            "highest": part.band.highest,
-        }
-        for part in parts
-        if part.band is not None
-    )
+def _band(view: View) -> Columns:
+    assert view.band is not None
+    return {"draw": view.band.draws} | {name: getattr(view.band, name) for name in _EDGES}
 
 
-def _walkers(parts: Sequence[View]) -> Columns:
+def _walkers(view: View) -> Columns:
     """Give single walkers as one line, with a gap behind each."""
-    lines = [line for part in parts for line in part.walkers]
+    draws = [np.append(line.draws, np.nan) for line in view.walkers]
+    values = [np.append(line.values, np.nan) for line in view.walkers]
     return {
-        "draw": np.concatenate([np.append(line.draws, np.nan) for line in lines] or [np.empty(0)]),
-        "value": np.concatenate(
-            [np.append(line.values, np.nan) for line in lines] or [np.empty(0)]
-        ),
+        "draw": np.concatenate([np.empty(0), *draws]),
+        "value": np.concatenate([np.empty(0), *values]),
     }
 
 
-def _ascending(parts: Iterator[Columns]) -> Columns:
-    """Join parts; where buckets of two reach into each other, those of the finer part remain."""
-    each = list(parts)
-    finest = max(each, key=lambda columns: len(columns["draw"]))["draw"]
-    if len(finest):
-        before, after = finest[0], finest[-1]
-        each = [
-            columns
-            if columns["draw"] is finest
-            else _kept(columns, (columns["draw"] < before) | (columns["draw"] > after))
-            for columns in each
-        ]
-    return {name: np.concatenate([columns[name] for columns in each]) for name in each[0]}
+def _ascending(main: Columns, beside: Iterable[Columns]) -> Columns:
+    """Put what is before and after the range beside it, but for buckets that reach into it."""
+    before, after = beside
+    draws = main["draw"]
+    if len(draws):
+        before = _kept(before, before["draw"] < draws[0])
+        after = _kept(after, after["draw"] > draws[-1])
+    return {name: np.concatenate([before[name], main[name], after[name]]) for name in main}
 
 
 def _kept(columns: Columns, counts: Any) -> Columns:
@@ -290,7 +274,7 @@ def _panel(parameter: str, draws: Any, colours: Colours, *, is_last: bool) -> fi
 
 def _add_walkers(panel: figure, key: str, colour: str) -> None:
     """Add the range of all walkers, the central ones, and single ones."""
-    band = _source("band", key, "draw", "lowest", "lower", "upper", "highest")
+    band = _source("band", key, "draw", *_EDGES)
     for lower, upper, alpha in (("lowest", "highest", 0.15), ("lower", "upper", 0.3)):
         panel.varea("draw", lower, upper, source=band, fill_color=colour, fill_alpha=alpha)
     panel.line(
