@@ -8,14 +8,16 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from bokeh.embed import json_item
 
 import drawstore
 from child import resident
-from drawstore.dashboard.figures.figure import Question
+from drawstore.dashboard.figures.figure import Colours, Question
 from drawstore.dashboard.figures.traces import Traces
 from drawstore.dashboard.view import RunView
 
 _WIDTH = 1_200  # pixels
+_COLOURS = Colours(*["#808080"] * 7, series=("#0072b2",))
 
 
 def written(folder: str, shape: list[int], n: int) -> int:
@@ -38,6 +40,7 @@ def first_answer(folder: str, n_parameters: int) -> dict[str, float]:
     view = _view(folder)
     parameters = view.names[:n_parameters]
     with view.lock:
+        json_item(Traces().layout(view, parameters, _COLOURS))
         answer = Traces().data(view, Question(parameters, width=_WIDTH))
     assert answer.sources["line-0-0"]["draw"].size
     return {"seconds": time.perf_counter() - began, "bytes": resident()}

@@ -1,5 +1,7 @@
 """`drawstore.levels`: views of any number of draws, held against naive ones."""
 
+import subprocess
+import sys
 import threading
 import time
 
@@ -286,38 +288,38 @@ def ensemble_run(folder, n, n_walkers=12):
 
 
 def test_walkers_of_an_ensemble_are_a_mean_a_band_and_some_lines(tmp_path):
-    path, positions = ensemble_run(tmp_path, 500, 20)
+    path, positions = ensemble_run(tmp_path, 120, 20)
     run = drawstore.open(path).get_run(drawstore.open(path).get_runs()[0].rid)
     levels = levels_of(run)
     assert levels.build([0, 1], AT_ONCE)
     values = positions[:, :, 1]
 
-    near = seen(levels, 1, 100, 200, width=60)
-    np.testing.assert_allclose(near.line.values, values[100:200].mean(axis=1), rtol=1e-12)
-    ordered = np.sort(values[100:200], axis=1)
+    near = seen(levels, 1, 20, 100, width=60)
+    np.testing.assert_allclose(near.line.values, values[20:100].mean(axis=1), rtol=1e-12)
+    ordered = np.sort(values[20:100], axis=1)
     for name, rank in (("lowest", 0), ("lower", 3), ("upper", 16), ("highest", 19)):
         np.testing.assert_allclose(getattr(near.band, name), ordered[:, rank], rtol=1e-12)
     assert len(near.walkers) == 16
-    np.testing.assert_array_equal(near.walkers[-1].values, values[100:200, -1])
-    np.testing.assert_array_equal(near.walkers[0].draws, np.arange(100, 200))
+    np.testing.assert_array_equal(near.walkers[-1].values, values[20:100, -1])
+    np.testing.assert_array_equal(near.walkers[0].draws, np.arange(20, 100))
 
     far = seen(levels, 1, width=10)
     assert far.walkers == ()
     assert far.line.draws.size == 20
-    part = np.sort(values[:52], axis=1)  # 50 draws a bucket, a multiple of 4
+    part = np.sort(values[:12], axis=1)  # 12 draws a bucket
     np.testing.assert_allclose(far.band.lowest[0], part.min(), rtol=1e-12)
     np.testing.assert_allclose(far.band.highest[0], part.max(), rtol=1e-12)
     np.testing.assert_allclose(far.band.lower[0], part[:, 3].mean(), rtol=1e-12)
     np.testing.assert_allclose(far.band.upper[0], part[:, 16].mean(), rtol=1e-12)
-    assert far.band.draws[0] == 25.5
+    assert far.band.draws[0] == 5.5
 
 
 def test_a_run_that_was_reset_begins_anew(tmp_path):
-    path, _ = ensemble_run(tmp_path, 300)
+    path, _ = ensemble_run(tmp_path, 60)
     run = drawstore.open(path).get_run(drawstore.open(path).get_runs()[0].rid)
     levels = levels_of(run)
     assert levels.build([0], AT_ONCE)
-    for n in (200, 400):  # fewer than before; and more, which begin otherwise
+    for n in (40, 80):  # fewer than before; and more, which begin otherwise
         emcee.backends.HDFBackend(str(path)).reset(12, 2)
         _, positions = ensemble_run(tmp_path, n)
         assert levels.build([0], AT_ONCE)
@@ -392,3 +394,20 @@ def test_levels_are_built_while_nobody_waits():
     while any(thread.name == "drawstore-levels" for thread in threading.enumerate()):
         assert time.monotonic() < end
         time.sleep(0.01)
+
+
+def test_a_process_may_end_while_levels_are_built():
+    script = """
+import numpy as np, threading, drawstore
+from drawstore.levels import Builder, Levels
+from drawstore.monitor.finding import find
+run = drawstore.MemoryBackend().init_run(drawstore.make_meta({"x": ("float64", (50,))}))
+run.init_chain(0).extend({"x": np.zeros((200_000, 50))})
+levels, lock = Levels(run, find(run, None, None, 0).followed), threading.Lock()
+builder = Builder(levels, lock)
+with lock:
+    levels.build(range(50), 0)
+    builder.ask(range(50))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 import time
 from collections.abc import Sequence
@@ -12,6 +13,10 @@ __all__ = ["Builder"]
 
 _STEP = 0.02  # seconds
 _PATIENCE = 5.0  # seconds that go on after somebody asked last
+_LONGEST_STEP = 10.0  # seconds that the end of the process waits for
+
+_ending = threading.Event()
+_threads: set[threading.Thread] = set()
 
 
 class Builder:
@@ -35,18 +40,20 @@ class Builder:
         """Have the levels of some parameters built; the lock is held."""
         self._parameters = tuple(parameters)
         self._asked = time.monotonic()
-        if self._thread is None:
+        if self._thread is None and not _ending.is_set():
             self._thread = threading.Thread(target=self._run, name="drawstore-levels", daemon=True)
+            _threads.add(self._thread)
             self._thread.start()
 
     def _run(self) -> None:
         while True:
             began = time.monotonic()
             with self._lock:
-                if not self._goes_on():
+                if _ending.is_set() or not self._goes_on():
                     self._thread = None
-                    return
-            time.sleep(time.monotonic() - began)  # whoever waits for the lock has it now
+                    break
+            _ending.wait(time.monotonic() - began)  # whoever waits for the lock has it now
+        _threads.discard(threading.current_thread())
 
     def _goes_on(self) -> bool:
         if time.monotonic() - self._asked > _PATIENCE:
@@ -55,3 +62,13 @@ class Builder:
             return not self.levels.build(self._parameters, _STEP)
         except (OSError, RuntimeError, KeyError, ValueError):
             return False  # whoever asks next is told
+
+
+def _end() -> None:
+    """Have the threads end: Python kills the process where one is in compiled code at its end."""
+    _ending.set()
+    for thread in list(_threads):
+        thread.join(_LONGEST_STEP)
+
+
+atexit.register(_end)

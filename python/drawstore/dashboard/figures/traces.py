@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Traces"]
 
-_BUILDING = 0.03  # seconds of an answer in which levels are built
-_READING = 0.06  # in which draws are read, of all chains
+_BUILDING = 0.02  # seconds of an answer in which levels are built
+_READING = 0.04  # in which draws are read, of all chains
 _MOST_POINTS = 2**17  # of an answer
 _FEWEST_PIXELS = 64  # of a chain, however many there are
 _OUTSIDE = 8  # as many pixels stand for one where draws are that are not shown now
