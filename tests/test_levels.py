@@ -314,6 +314,29 @@ def test_walkers_of_an_ensemble_are_a_mean_a_band_and_some_lines(tmp_path):
     assert far.band.draws[0] == 5.5
 
 
+def test_walkers_that_are_chains_are_shown_as_an_ensemble(tmp_path):
+    path, positions = ensemble_run(tmp_path, 40)
+    source = drawstore.open(path).get_run(drawstore.open(path).get_runs()[0].rid)
+    store = drawstore.FileBackend(tmp_path / "runs")
+    meta = drawstore.make_meta(
+        {"a": ("float64", ()), "b": ("float64", ())},
+        {"tune": ("bool", ())},
+        attributes=source.attributes,
+    )
+    run = store.init_run(meta)
+    for number in range(12):
+        run.init_chain(number).extend(
+            {"a": positions[:, number, 0], "b": positions[:, number, 1]},
+            {"tune": np.arange(40) < 10},
+        )
+    levels = levels_of(run)
+    assert levels.build([0, 1], AT_ONCE)
+    assert levels.warmup == [(range(0, 10),)]
+    view = seen(levels, 1)
+    np.testing.assert_allclose(view.line.values, positions[:, :, 1].mean(axis=1), rtol=1e-12)
+    assert len(view.walkers) == 12
+
+
 def test_a_run_that_was_reset_begins_anew(tmp_path):
     path, _ = ensemble_run(tmp_path, 60)
     run = drawstore.open(path).get_run(drawstore.open(path).get_runs()[0].rid)
