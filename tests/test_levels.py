@@ -249,7 +249,8 @@ def test_too_many_draws_to_read_at_once_are_shown_by_pieces():
     levels = levels_of(run)
     assert not levels.build([0], 0)
     assert levels.lengths == [n]
-    view = levels.views(0, [0], 0, n, 400, 0)[0]
+    assert levels.views(0, [0], 0, n, 400, 0)[0].line.draws.size == 0
+    view = levels.views(0, [0], 0, n, 400, 1e-9)[0]
     assert 0 < view.n_left_out < n
     assert (view.line.draws[0] < 16, view.line.draws[-1] > n - 16) == (True, True)
     assert np.all(np.abs(view.line.draws - view.line.values) < 16)

@@ -36,6 +36,11 @@ class Builder:
         self._parameters: tuple[int, ...] = ()
         self._asked = 0.0
 
+    @property
+    def is_busy(self) -> bool:
+        """Whether there is something to be built that somebody asked for."""
+        return self._thread is not None
+
     def ask(self, parameters: Sequence[int]) -> None:
         """Have the levels of some parameters built; the lock is held."""
         self._parameters = tuple(parameters)

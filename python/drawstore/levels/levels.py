@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Levels"]
 
-_STEP_BYTES = 2**22  # of draws that are read at a time
+_STEP = 0.02  # seconds that draws are read at a time, about
+_MOST_STEP_BYTES = 2**22
 _STEP_MARKS = 2**20  # of draws that are looked at for warm-up at a time
 _FEWEST_BUCKETS = 64  # that a series has, whatever the room
 _PIECE_DRAWS = 16  # that are read at one place where not all can be
@@ -123,7 +124,7 @@ class Levels:
         """Show a range of draws.
 
         What no level has is read, if it is no more than can be in that time; else evenly spaced
-        pieces of it are.
+        pieces of it are, at least two.
 
         Parameters
         ----------
@@ -137,7 +138,7 @@ class Levels:
         width : int
             How many buckets are wanted, at most; twice as many draws are shown one by one.
         seconds : float
-            To read with, about.
+            To read with, about; with 0 nothing is read, and shown is what levels have.
 
         Returns
         -------
@@ -168,7 +169,9 @@ class Levels:
         if built < stop or start == stop:
             asked = (number, parameters, max(start, built), stop)
             with self._run.held_open():
-                if self._fits(number, parameters, stop - max(start, built), seconds):
+                if start == stop or self._fits(
+                    number, parameters, stop - max(start, built), seconds
+                ):
                     parts.append(self._read_all(*asked, bucket))
                 else:
                     parts.append(self._read_pieces(*asked, width // _PIXELS_A_PIECE, seconds))
@@ -214,7 +217,8 @@ class Levels:
     def _take_in(self, number: int, parameters: list[int], start: int, stop: int) -> None:
         """Read a range, or its beginning, and the draw before it, which is to be as it was."""
         row_bytes = max(1, self._followed[number].row_bytes(parameters))
-        stop = min(stop, start + max(1, _STEP_BYTES // row_bytes))
+        n_bytes = min(self._pace.n_bytes(_STEP), _MOST_STEP_BYTES)
+        stop = min(stop, start + max(1, n_bytes // row_bytes))
         before = min(start, 1)
         columns = self._read(number, parameters, start - before, stop)
         for parameter, values in zip(parameters, columns, strict=True):
@@ -237,7 +241,8 @@ class Levels:
             largest.coarsen()
 
     def _fits(self, number: int, parameters: Sequence[int], n_draws: int, seconds: float) -> bool:
-        return self._pace.fits(n_draws * self._followed[number].row_bytes(parameters), seconds)
+        n_bytes = n_draws * self._followed[number].row_bytes(parameters)
+        return n_bytes <= self._pace.n_bytes(seconds)
 
     def _read(self, number: int, parameters: Sequence[int], start: int, stop: int) -> list[Values]:
         began = time.perf_counter()
@@ -282,16 +287,16 @@ class Levels:
         n = max(1, min(most, (stop - start) // size))
         places = places_of_pieces(start, stop, n, size)
         pieces: dict[int, list[Values]] = {}
-        for i in spreading_order(n):
+        for i in spreading_order(n) if seconds > 0 else []:
             place = int(places[i])
             pieces[i] = self._read(number, parameters, place, place + size)
             if time.perf_counter() >= end and len(pieces) > 1:
                 break
-        seen = sorted(pieces)
-        shown = []
+        n_walkers = self._followed[number].n_walkers
+        nothing, seen, shown = np.empty((0, n_walkers)), sorted(pieces), []
         for column in range(len(parameters)):
-            series = Series(self._followed[number].n_walkers, size)
-            series.append(np.concatenate([pieces[i][column] for i in seen]))
+            series = Series(n_walkers, size)
+            series.append(np.concatenate([nothing, *(pieces[i][column] for i in seen)]))
             view = series.view_pieces(places[seen])
             n_left_out = stop - start - size * len(seen)
             shown.append(View(view.line, view.band, n_left_out=n_left_out))

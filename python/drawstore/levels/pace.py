@@ -23,6 +23,8 @@ class Pace:
             rate = n_bytes / max(seconds, 1e-6)
             self._rate += _WEIGHT * (rate - self._rate)
 
-    def fits(self, n_bytes: int, seconds: float) -> bool:
-        """Say whether so much can be read in this time."""
-        return n_bytes <= min(max(self._rate * seconds, _FEWEST_BYTES), _MOST_BYTES)
+    def n_bytes(self, seconds: float) -> int:
+        """Say how much may be read in this time; in none at all, nothing."""
+        if seconds <= 0:
+            return 0
+        return int(min(max(self._rate * seconds, _FEWEST_BYTES), _MOST_BYTES))

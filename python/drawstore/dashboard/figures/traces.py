@@ -113,7 +113,7 @@ class Traces(Figure):
         builder: Builder = view.kept["traces"]
         levels = builder.levels
         parameters = [view.names.index(name) for name in question.parameters]
-        if not levels.build(parameters, _BUILDING):
+        if not levels.build(parameters, 0 if builder.is_busy else _BUILDING):
             builder.ask(parameters)
         n_lines = max(1, len(parameters) * len(view.followed))
         width = max(_FEWEST_PIXELS, min(question.width, _MOST_POINTS // (2 * n_lines)))
@@ -130,7 +130,7 @@ class Traces(Figure):
                 if main.band is not None:
                     sources[f"band-{key}"] = _ascending(_band(main), map(_band, beside))
                     sources[f"walkers-{key}"] = _walkers(main)
-                n_left_out += sum(part.n_left_out for part in (main, *beside))
+                n_left_out += main.n_left_out
         sources |= {f"extent-{i}": extent.columns() for i, extent in enumerate(extents)}
         notes = []
         if n_left_out:
@@ -151,12 +151,11 @@ def _parts(
     n = levels.lengths[number]
     start = 0 if question.start is None else min(max(0, question.start), n)
     stop = n if question.stop is None else min(max(start, question.stop), n)
-    seconds = _READING / len(levels.lengths)
-    outside, briefly = max(2, width // _OUTSIDE), seconds / _OUTSIDE
+    outside, seconds = max(2, width // _OUTSIDE), _READING / len(levels.lengths)
     return (
-        levels.views(number, parameters, 0, start, outside, briefly),
+        levels.views(number, parameters, 0, start, outside, 0),
         levels.views(number, parameters, start, stop, width, seconds),
-        levels.views(number, parameters, stop, n, outside, briefly),
+        levels.views(number, parameters, stop, n, outside, 0),
     )
 
 
