@@ -212,9 +212,10 @@ def test_another_parameter_is_built_when_it_is_asked_for(store):
     levels = levels_of(run)
     assert levels.build([0], AT_ONCE)
     assert levels.share([0, 1]) == 0.5
-    assert levels.build([0, 1], AT_ONCE)
+    assert levels.build([1, 0, 1], AT_ONCE)  # who asks twice is answered twice
     assert levels.share([0, 1]) == 1.0
     assert set(seen(levels, 1, width=10).line.values) == {1.0}
+    assert len(levels.views(0, [1, 1], 0, 100, 10, AT_ONCE)) == 2
 
 
 def test_chains_have_lengths_of_their_own_and_some_none(store):

@@ -124,7 +124,7 @@ class Levels:
         """Show a range of draws.
 
         What no level has is read, if it is no more than can be in that time; else evenly spaced
-        pieces of it are, at least two.
+        pieces of it are, as many as there is time for.
 
         Parameters
         ----------
@@ -209,24 +209,26 @@ class Levels:
             start = min(n_in.values(), default=n)
             if start < n and start / n < least:
                 least = start / n
-                behind = [p for p in parameters if n_in[p] == start]
-                others = [n_in[p] for p in parameters if n_in[p] > start]
+                behind = [p for p, n_before in n_in.items() if n_before == start]
+                others = [n_before for n_before in n_in.values() if n_before > start]
                 step = i, behind, start, min([n, *others])
         return step
 
     def _take_in(self, number: int, parameters: list[int], start: int, stop: int) -> None:
         """Read a range, or its beginning, and the draw before it, which is to be as it was."""
-        row_bytes = max(1, self._followed[number].row_bytes(parameters))
+        began, followed = time.perf_counter(), self._followed[number]
+        row_bytes = max(1, followed.row_bytes(parameters))
         n_bytes = min(self._pace.n_bytes(_STEP), _MOST_STEP_BYTES)
         stop = min(stop, start + max(1, n_bytes // row_bytes))
         before = min(start, 1)
-        columns = self._read(number, parameters, start - before, stop)
+        columns = followed.read_columns(parameters, start - before, stop)
         for parameter, values in zip(parameters, columns, strict=True):
             series = self._series[number, parameter]
             if before and not np.array_equal(values[0], series.last, equal_nan=True):
                 self._forget(number)
                 return
             series.append(values[before:])
+        self._pace.measured((stop - start) * row_bytes, time.perf_counter() - began)
 
     def _make_room(self, parameters: Sequence[int]) -> None:
         """Keep to the room: let others go; where that is not enough, make the largest coarser."""
@@ -244,24 +246,17 @@ class Levels:
         n_bytes = n_draws * self._followed[number].row_bytes(parameters)
         return n_bytes <= self._pace.n_bytes(seconds)
 
-    def _read(self, number: int, parameters: Sequence[int], start: int, stop: int) -> list[Values]:
-        began = time.perf_counter()
-        followed = self._followed[number]
-        columns = followed.read_columns(parameters, start, stop)
-        n_bytes = (stop - start) * followed.row_bytes(parameters)
-        self._pace.measured(n_bytes, time.perf_counter() - began)
-        return columns
-
     def _read_all(
         self, number: int, parameters: Sequence[int], start: int, stop: int, bucket: int
     ) -> list[View]:
         """Show all draws of a range."""
-        n_walkers = self._followed[number].n_walkers
+        began, followed = time.perf_counter(), self._followed[number]
+        n_walkers = followed.n_walkers
         start = start // bucket * bucket
         stop = min(-(-stop // bucket) * bucket, self.lengths[number])
         columns: list[Values] = [np.empty((0, n_walkers)) for _ in parameters]
         if start < stop:
-            columns = self._read(number, parameters, start, stop)
+            columns = followed.read_columns(parameters, start, stop)
         shown = []
         for values in columns:
             series = Series(n_walkers, bucket)
@@ -270,6 +265,8 @@ class Levels:
             if bucket == 1 and n_walkers > 1:
                 view = View(view.line, view.band, walker_lines(values, start))
             shown.append(view)
+        n_bytes = (stop - start) * followed.row_bytes(parameters)
+        self._pace.measured(n_bytes, time.perf_counter() - began)
         return shown
 
     def _read_pieces(
@@ -282,20 +279,20 @@ class Levels:
         seconds: float,
     ) -> list[View]:
         """Show evenly spaced pieces of a range, as many as there is time for."""
-        end = time.perf_counter() + seconds
-        size = min(_PIECE_DRAWS, stop - start)
+        end, followed = time.perf_counter() + seconds, self._followed[number]
+        n_at_once = self._pace.n_bytes(seconds) // max(1, followed.row_bytes(parameters))
+        size = max(1, min(_PIECE_DRAWS, n_at_once, stop - start))
         n = max(1, min(most, (stop - start) // size))
         places = places_of_pieces(start, stop, n, size)
         pieces: dict[int, list[Values]] = {}
         for i in spreading_order(n) if seconds > 0 else []:
             place = int(places[i])
-            pieces[i] = self._read(number, parameters, place, place + size)
+            pieces[i] = followed.read_columns(parameters, place, place + size)
             if time.perf_counter() >= end and len(pieces) > 1:
                 break
-        n_walkers = self._followed[number].n_walkers
-        nothing, seen, shown = np.empty((0, n_walkers)), sorted(pieces), []
+        nothing, seen, shown = np.empty((0, followed.n_walkers)), sorted(pieces), []
         for column in range(len(parameters)):
-            series = Series(n_walkers, size)
+            series = Series(followed.n_walkers, size)
             series.append(np.concatenate([nothing, *(pieces[i][column] for i in seen)]))
             view = series.view_pieces(places[seen])
             n_left_out = stop - start - size * len(seen)

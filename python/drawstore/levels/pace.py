@@ -1,4 +1,4 @@
-"""How fast a store is read."""
+"""How fast a store is read, and what was read taken in."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ __all__ = ["Pace"]
 _FIRST_GUESS = 2**27  # bytes a second
 _TELLING_BYTES = 2**16  # less says more of the call than of the store
 _FEWEST_BYTES = 2**18  # that may always be read
-_MOST_BYTES = 2**26
+_MOST_BYTES = 2**25
 _WEIGHT = 0.3  # of what was measured last
 
 

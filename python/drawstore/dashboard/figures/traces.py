@@ -289,8 +289,14 @@ def _add_walkers(panel: figure, key: str, colour: str) -> None:
 def _add_hover(panel: figure, lines: list[Any], what: str) -> None:
     from bokeh.models import HoverTool
 
-    tips = [(what, "@draw{0,0}"), ("of", "$name"), ("value", "@value{0.000000a}")]
-    panel.add_tools(HoverTool(renderers=lines, tooltips=tips, line_policy="nearest"))
+    panel.add_tools(
+        HoverTool(
+            renderers=lines,
+            tooltips=[(what, "@draw{0,0}"), ("of", "$name"), ("value", "@value{%.6g}")],
+            formatters={"@value": "printf"},
+            line_policy="nearest",
+        )
+    )
 
 
 def _add_legend(panel: figure, lines: list[Any], colours: Colours) -> None:
