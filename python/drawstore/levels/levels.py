@@ -198,7 +198,7 @@ class Levels:
         """Look at the marks of some more draws; says whether all were looked at."""
         for i, n in enumerate(self.lengths):
             if self._n_marked[i] < n:
-                self.warmup[i], self._n_marked[i] = self._followed[i].warmup(_STEP_MARKS)
+                self.warmup[i], self._n_marked[i] = self._followed[i].find_warmup(_STEP_MARKS)
         return all(n <= marked for n, marked in zip(self.lengths, self._n_marked, strict=True))
 
     def _next_step(self, parameters: Sequence[int]) -> tuple[int, list[int], int, int] | None:

@@ -78,7 +78,7 @@ class Followed(ABC):
     def row_bytes(self, parameters: Sequence[int]) -> int:
         """Estimate what is read for each draw where these parameters are."""
 
-    def warmup(self, most: int) -> tuple[tuple[range, ...], int]:
+    def find_warmup(self, most: int) -> tuple[tuple[range, ...], int]:
         """Say which draws are warm-up, and up to which draw that is known.
 
         Parameters
@@ -109,8 +109,12 @@ class FollowedChain(Followed):
     ) -> None:
         declared = run.variables
         self._sizes = {name: math.prod(declared[name].shape) for name in variables}
-        self._itemsizes = {name: parse_dtype(declared[name].dtype).itemsize for name in variables}
-        self._places = [(name, i) for name, size in self._sizes.items() for i in range(size)]
+        self._row_bytes = {
+            name: size * parse_dtype(declared[name].dtype).itemsize
+            for name, size in self._sizes.items()
+        }
+        # Of each element, its variable and its place in that when it is flat.
+        self._elements = [(name, i) for name, size in self._sizes.items() for i in range(size)]
         self.names = tuple(
             f"{name}[{','.join(map(str, i))}]" if i else name
             for name in variables
@@ -163,18 +167,18 @@ class FollowedChain(Followed):
     def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
         rows: dict[str, Array] = {}
         columns = []
-        for name, i in (self._places[parameter] for parameter in parameters):
+        for name, i in (self._elements[parameter] for parameter in parameters):
             if name not in rows:
                 draws = self._chain.get_draws(name, slice(start, stop))
-                rows[name] = draws.reshape(stop - start, self._sizes[name])
+                rows[name] = draws.reshape(len(draws), math.prod(draws.shape[1:]))
             columns.append(rows[name][:, i : i + 1])
         return columns
 
     def row_bytes(self, parameters: Sequence[int]) -> int:
-        names = {self._places[parameter][0] for parameter in parameters}
-        return sum(self._sizes[name] * self._itemsizes[name] for name in names)
+        names = {self._elements[parameter][0] for parameter in parameters}
+        return sum(self._row_bytes[name] for name in names)
 
-    def warmup(self, most: int) -> tuple[tuple[range, ...], int]:
+    def find_warmup(self, most: int) -> tuple[tuple[range, ...], int]:
         self._growing.update(most)
         return self._growing.warmup, self._growing.n_draws
 
@@ -251,8 +255,8 @@ class FollowedWalkers(Followed):
     def row_bytes(self, parameters: Sequence[int]) -> int:
         return self.n_walkers * self._walkers[0].row_bytes(parameters)
 
-    def warmup(self, most: int) -> tuple[tuple[range, ...], int]:
-        return self._walkers[0].warmup(most)
+    def find_warmup(self, most: int) -> tuple[tuple[range, ...], int]:
+        return self._walkers[0].find_warmup(most)
 
 
 class FollowedEnsemble(Followed):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ...cli.text import escaped
 from ...levels import Builder, Levels
 from .figure import Answer, Colours, Figure, Question
 
@@ -29,6 +30,7 @@ _OUTSIDE = 8  # as many pixels stand for one where draws are that are not shown 
 _MOST_IN_LEGEND = 8
 _MOST_STRIPS = 1000
 _FEWEST_DRAWS = 8  # that can be zoomed to
+_LONGEST = 24  # characters of a name, along a panel
 _HEIGHT = 170  # pixels of a panel
 
 _EDGES = ("lowest", "lower", "upper", "highest")  # of a band
@@ -263,12 +265,18 @@ def _panel(parameter: str, draws: Any, colours: Colours, *, is_last: bool) -> fi
         axis.minor_tick_line_color = None
         axis.major_label_text_color = axis.axis_label_text_color = colours.faint
         axis.axis_label_text_font_style = "normal"
-    panel.yaxis.axis_label = PlainText(text=parameter)
+    panel.yaxis.axis_label = PlainText(text=_short(parameter))
     panel.yaxis.axis_label_text_color = colours.text
     panel.xaxis.formatter = NumeralTickFormatter(format="0,0")
     panel.xaxis.major_label_text_alpha = 1.0 if is_last else 0.0
     panel.grid.grid_line_color = colours.grid
     return panel
+
+
+def _short(name: str) -> str:
+    """Give a name as it is shown: on one line, and cut where it is long."""
+    text = escaped(name)
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 9]}…{text[-8:]}"
 
 
 def _add_walkers(panel: figure, key: str, colour: str) -> None:
