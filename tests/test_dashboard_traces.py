@@ -12,6 +12,7 @@ from drawstore import ensemble
 from drawstore.dashboard.figures.figure import Colours, Question
 from drawstore.dashboard.figures.traces import Traces
 from drawstore.dashboard.view import RunView
+from drawstore.levels import Builder, Levels
 
 COLOURS = Colours(*["#808080"] * 7, series=("#0072b2", "#d55e00"))
 HOSTILE = ["$$x^2$$", "<script>alert(1)</script>", "a\u202eb", "\"'", "n" * 10_000 + "[0]"]
@@ -135,12 +136,17 @@ def test_what_is_not_read_yet_is_said(backend):
     run = chains(backend, [0])
     run.get_chains()[0].extend({"x": np.ones(n), "y": np.ones(n)}, {"tune": np.zeros(n, bool)})
     view = RunView.of(run)
-    answer = answered(view, ["x", "y"])
-    levels = view.kept["traces"].levels
+    levels = Levels(run, view.followed)
+    with view.lock:
+        view.kept["traces"] = Builder(levels, view.lock)
+        view.kept["traces"].ask([0, 1])  # its thread waits for the lock
+        answer = Traces().data(view, Question(("x", "y")))
+    assert ["evenly spaced" in note for note in answer.notes] == [True]
+    assert set(answer.sources["line-1-0"]["value"]) == {1.0}
+    assert answer.sources["line-1-0"]["draw"].size > 10
     while levels.share([0, 1]) < 1:
         with view.lock:
             levels.build([0, 1], 0.1)
-    assert all("evenly spaced" in note for note in answer.notes)
     assert answered(view, ["x", "y"]).notes == ()
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 __all__ = ["Pace"]
 
-_FIRST_GUESS = 2**27  # bytes a second
+_FIRST_GUESS = 2**28  # bytes a second
 _TELLING_BYTES = 2**16  # less says more of the call than of the store
 _FEWEST_BYTES = 2**18  # that may always be read
 _MOST_BYTES = 2**25
-_WEIGHT = 0.3  # of what was measured last
+_WEIGHT = 0.5  # of what was measured last
 
 
 class Pace:
