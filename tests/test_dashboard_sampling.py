@@ -122,7 +122,7 @@ def test_warmup_is_what_does_not_count():
     chain = autoregressive((100, 1), 0.5, 1)
     view = view_of(run_of([chain], 30))
     (followed,) = view.followed
-    assert (followed.look(), followed.warmup) == (70, [range(30)])
+    assert (followed.look(), followed.warmup) == (70, (range(30),))
     np.testing.assert_array_equal(followed.read(0, 70)[:, 0], chain[30:])
 
 

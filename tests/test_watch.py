@@ -354,6 +354,19 @@ def test_a_trace_keeps_a_bounded_number_of_draws(tmp_path):
     assert list(trace.values(0)[0]) == [0, 1, 2]
 
 
+def test_a_trace_goes_on_where_a_chain_has_ended():
+    run = drawstore.MemoryBackend().init_run(drawstore.make_meta({"x": (float, (2,))}))
+    chains = [run.init_chain(i) for i in range(2)]
+    for i, chain in enumerate(chains):
+        chain.extend({"x": np.full((5, 2), float(i))})
+    trace = Trace(run, ["x[0]", "x[1]"])
+    trace.update(5)
+    chains[1].extend({"x": np.full((95, 2), 7.0)})
+    trace.update(100)
+    assert trace.last(0) == 7.0
+    np.testing.assert_array_equal(trace.values(1)[1], [0.5] * 5 + [7.0] * 95)
+
+
 @pytest.mark.parametrize(
     ("values", "width", "warmup", "expected"),
     [

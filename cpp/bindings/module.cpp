@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, m) {
     drawstore::bindings::bind_chain_buffer(m);
     drawstore::bindings::bind_checksum(m);
     drawstore::bindings::bind_clickhouse(m);
+    drawstore::bindings::bind_extremes(m);
     drawstore::bindings::bind_file_io(m);
     drawstore::bindings::bind_holding(m);
     drawstore::bindings::bind_journal(m);

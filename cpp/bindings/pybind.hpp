@@ -19,6 +19,7 @@ void bind_chain(py::module_& m);
 void bind_chain_buffer(py::module_& m);
 void bind_checksum(py::module_& m);
 void bind_clickhouse(py::module_& m);
+void bind_extremes(py::module_& m);
 void bind_file_io(py::module_& m);
 void bind_holding(py::module_& m);
 void bind_journal(py::module_& m);

@@ -13,7 +13,7 @@ from .interface import Chain
 __all__ = ["GrowingPart", "Part", "is_mark", "split"]
 
 _MARKS = ("tune", "in_warmup")
-_BLOCK = 2**22  # draws whose marks are read at once
+_BLOCK = 2**20  # draws whose marks are read at a time
 
 
 @dataclass(frozen=True)
@@ -91,24 +91,42 @@ class GrowingPart:
         self.n_draws = 0
         self._marks = marks
 
-    def update(self) -> None:
-        """Take in the draws that came since."""
-        chain, n = self.part.chain, len(self.part.chain)
-        stretches = list(self.part.stretches)
+    @property
+    def warmup(self) -> tuple[range, ...]:
+        """The other draws: the stretches that are warm-up."""
+        edges = [
+            0,
+            *(edge for s in self.part.stretches for edge in (s.start, s.stop)),
+            self.n_draws,
+        ]
+        between = zip(edges[::2], edges[1::2], strict=True)
+        return tuple(range(start, stop) for start, stop in between if start < stop)
+
+    def update(self, most: int | None = None) -> None:
+        """Take in the draws that came since, or the first so many of them."""
+        n = len(self.part.chain)
+        if most is not None:
+            n = min(n, self.n_draws + most)
         for start in range(self.n_draws, n, _BLOCK):
-            rows = range(start, min(start + _BLOCK, n))
-            for stretch, is_warmup in _stretches(chain, self._marks, rows):
-                if is_warmup:
-                    continue
-                if stretches and stretches[-1].stop == stretch.start:
-                    stretch = range(stretches.pop().start, stretch.stop)
-                stretches.append(stretch)
-        self.part = Part(chain, tuple(stretches))
+            self._take_in(range(start, min(start + _BLOCK, n)))
         self.n_draws = n
+
+    def _take_in(self, rows: range) -> None:
+        chain, stretches = self.part.chain, list(self.part.stretches)
+        for stretch, is_warmup in _stretches(chain, self._marks, rows):
+            if is_warmup:
+                continue
+            if stretches and stretches[-1].stop == stretch.start:
+                stretch = range(stretches.pop().start, stretch.stop)
+            stretches.append(stretch)
+        self.part = Part(chain, tuple(stretches))
 
 
 def _stretches(chain: Chain, marks: Sequence[str], rows: range) -> Iterator[tuple[range, bool]]:
     """Cut rows of a chain where warm-up begins or ends; says of each stretch if it is warm-up."""
+    if rows and not marks:
+        yield rows, False
+        return
     marked = np.zeros(len(rows), dtype=bool)
     for mark in marks:
         values = np.ma.filled(chain.get_stats(mark, slice(rows.start, rows.stop)), False)

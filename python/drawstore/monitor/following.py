@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dtypes import parse_dtype
 from ..ensemble import as_slice
 from ..samplers import is_divergence, name_stats
 from ..summary import summarized_dtype
@@ -43,11 +44,14 @@ class Followed(ABC):
     ----------
     names : tuple of str
         Of the parameters.
+    label : str
+        The number of a chain, or the name of an ensemble.
     n_walkers : int
         1 for a chain.
     """
 
     names: tuple[str, ...]
+    label: str
     n_walkers: int = 1
 
     @abstractmethod
@@ -80,6 +84,37 @@ class Followed(ABC):
         ndarray, shape (n, n_walkers, n_params)
         """
 
+    @abstractmethod
+    def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
+        """Read some parameters of draws by their numbers in the chain, warm-up among them.
+
+        Parameters
+        ----------
+        parameters : sequence of int
+            Places among `names`.
+        start, stop : int
+            The first draw, and the one after the last; there are as many.
+
+        Returns
+        -------
+        list of ndarray, shape (stop - start, n_walkers)
+            Of each parameter, of its own dtype.
+        """
+
+    @abstractmethod
+    def row_bytes(self, parameters: Sequence[int]) -> int:
+        """Estimate what is read for each draw where these parameters are."""
+
+    def find_warmup(self, most: int) -> tuple[tuple[range, ...], int]:
+        """Say which draws are warm-up, and up to which draw that is known.
+
+        Parameters
+        ----------
+        most : int
+            So many draws more are looked at.
+        """
+        return (), self.count()
+
 
 class FollowedChain(Followed):
     """A chain of a run.
@@ -100,10 +135,12 @@ class FollowedChain(Followed):
         self, run: Run, chain: Chain, variables: Sequence[str], discard: int, label: str
     ) -> None:
         declared = run.variables
+        sizes = {name: math.prod(declared[name].shape) for name in variables}
+        self._row_bytes = {
+            name: size * parse_dtype(declared[name].dtype).itemsize for name, size in sizes.items()
+        }
         # Of each element, its variable and its place in that when it is flat.
-        self._elements = [
-            (name, i) for name in variables for i in range(math.prod(declared[name].shape))
-        ]
+        self._elements = [(name, i) for name, size in sizes.items() for i in range(size)]
         self.names = tuple(
             f"{name}[{','.join(map(str, i))}]" if i else name
             for name in variables
@@ -119,18 +156,15 @@ class FollowedChain(Followed):
         self._n_divergent = 0
         self._n_seen = 0  # draws after warm-up of which they were read
         self._discard = discard
-        self._label = label
+        self.label = label
 
     def count(self) -> int:
         return len(self._chain)
 
     @property
-    def warmup(self) -> list[range]:
+    def warmup(self) -> tuple[range, ...]:
         """The draws of the chain that are warm-up, as of the last look."""
-        stretches = self._growing.part.stretches
-        starts = [0, *(stretch.stop for stretch in stretches)]
-        stops = [*(stretch.start for stretch in stretches), self._growing.n_draws]
-        return [range(a, b) for a, b in zip(starts, stops, strict=True) if a < b]
+        return self._growing.warmup
 
     def look(self) -> int:
         self._growing.update()
@@ -152,7 +186,7 @@ class FollowedChain(Followed):
                 self._n_divergent += int(np.count_nonzero(np.any(diverged, axis=0)))
         self._n_seen = len(part)
         return Progress(
-            self._label,
+            self.label,
             n_steps,
             self._growing.n_draws - n_steps,
             1,
@@ -186,6 +220,24 @@ class FollowedChain(Followed):
             to.append(column)
             of.append(element)
         return {name: (as_slice(to), as_slice(of)) for name, (to, of) in places.items()}
+
+    def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
+        rows: dict[str, Array] = {}
+        columns = []
+        for name, i in (self._elements[parameter] for parameter in parameters):
+            if name not in rows:
+                draws = self._chain.get_draws(name, slice(start, stop))
+                rows[name] = draws.reshape(len(draws), math.prod(draws.shape[1:]))
+            columns.append(rows[name][:, i : i + 1])
+        return columns
+
+    def row_bytes(self, parameters: Sequence[int]) -> int:
+        names = {self._elements[parameter][0] for parameter in parameters}
+        return sum(self._row_bytes[name] for name in names)
+
+    def find_warmup(self, most: int) -> tuple[tuple[range, ...], int]:
+        self._growing.update(most)
+        return self._growing.warmup, self._growing.n_draws
 
 
 @dataclass(frozen=True)
@@ -232,7 +284,7 @@ class FollowedWalkers(Followed):
         self.names = walkers[0].names
         self.n_walkers = len(walkers)
         self._walkers = walkers
-        self._label = label
+        self.label = label
 
     def count(self) -> int:
         return min(walker.count() for walker in self._walkers)
@@ -245,7 +297,7 @@ class FollowedWalkers(Followed):
         n_steps = min(walker.n_steps for walker in each)
         said = [walker.acceptance for walker in each if walker.acceptance is not None]
         return Progress(
-            self._label,
+            self.label,
             n_steps,
             max(0, min(walker.n_steps + walker.n_left_out for walker in each) - n_steps),
             self.n_walkers,
@@ -258,6 +310,16 @@ class FollowedWalkers(Followed):
     ) -> Array:
         each = [walker.read(start, stop, step, columns) for walker in self._walkers]
         return np.concatenate(each, axis=1)
+
+    def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
+        each = [walker.read_columns(parameters, start, stop) for walker in self._walkers]
+        return [np.concatenate(columns, axis=1) for columns in zip(*each, strict=True)]
+
+    def row_bytes(self, parameters: Sequence[int]) -> int:
+        return self.n_walkers * self._walkers[0].row_bytes(parameters)
+
+    def find_warmup(self, most: int) -> tuple[tuple[range, ...], int]:
+        return self._walkers[0].find_warmup(most)
 
 
 class FollowedEnsemble(Followed):
@@ -274,9 +336,10 @@ class FollowedEnsemble(Followed):
 
     def __init__(self, ensemble: Ensemble, columns: Sequence[int], discard: int) -> None:
         self.names = tuple(ensemble.names[i] for i in columns)
+        self.label = ensemble.label
         self.n_walkers = ensemble.n_walkers
         self._ensemble = ensemble
-        self._columns = list(columns)
+        self._places = list(columns)
         self._discard = discard
 
     def count(self) -> int:
@@ -291,17 +354,22 @@ class FollowedEnsemble(Followed):
         acceptance: Numbers | None = None
         if n:
             acceptance = np.asarray(self._ensemble.accepted(), dtype=float) / n
-        return Progress(
-            self._ensemble.label, n_steps, n - n_steps, self.n_walkers, True, acceptance
-        )
+        return Progress(self.label, n_steps, n - n_steps, self.n_walkers, True, acceptance)
 
     def read(
         self, start: int, stop: int, step: int = 1, columns: Sequence[int] | None = None
     ) -> Array:
-        chosen = self._columns if columns is None else [self._columns[i] for i in columns]
+        chosen = self._places if columns is None else [self._places[i] for i in columns]
         coords = self._ensemble.coords(range(start + self._discard, stop + self._discard, step))
         values: Array = coords[:, :, as_slice(chosen)]
         return values
+
+    def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
+        coords = self._ensemble.coords(range(start, stop))
+        return [coords[:, :, self._places[parameter]] for parameter in parameters]
+
+    def row_bytes(self, parameters: Sequence[int]) -> int:
+        return 8 * self.n_walkers * len(self._ensemble.names)
 
 
 def acceptance_stats(stats: dict[str, Variable]) -> tuple[str, ...]:

@@ -79,6 +79,8 @@ def _reader(run: Run, names: Sequence[str]) -> Callable[[range], Values]:
         for chain in chains:
             draws = [chain.get_draws(name, _slice(rows)) for name in variables]
             n = min(map(len, draws))
+            if n == 0:  # it is shorter than others
+                continue
             total[:n] += np.concatenate([values[:n].reshape(n, -1) for values in draws], axis=1)
             count[:n] += 1
         with np.errstate(invalid="ignore"):

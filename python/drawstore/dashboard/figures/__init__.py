@@ -18,8 +18,10 @@ def figures() -> dict[str, Figure]:
     from .pairs import Pairs
     from .ranks import Ranks
     from .sampler import Sampler
+    from .traces import Traces
 
     every: list[Figure] = [
+        Traces(),
         Convergence(),
         Ranks(),
         Autocorrelation(),
