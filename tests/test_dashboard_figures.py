@@ -109,6 +109,16 @@ def test_a_run_without_chains():
         figures()[name].layout(view, (), THEMES["dark"])
 
 
+def test_a_run_without_stats_is_answered_all_the_same():
+    run = drawstore.MemoryBackend().init_run(drawstore.make_meta({"x": ("float64", ())}))
+    run.init_chain(0).extend({"x": np.arange(9.0)})
+    view = view_of(run)
+    assert applying(view) == ["convergence", "autocorrelation", "pairs"]
+    for name in OF_STATS:
+        figures()[name].layout(view, view.names, THEMES["light"])
+        ask(name, view)
+
+
 def test_values_that_are_not_finite_and_parameters_that_never_move(chains):
     chains[0][5, 0] = np.nan
     chains[1][7, 0] = np.inf

@@ -82,6 +82,8 @@ class Acceptance(Figure):
         """Give the shares."""
         if _is_ensemble(view):
             return _of_walkers(view)
+        if not self.applies(view):
+            return Answer({})
         shares = kept(view, self.name, (), lambda: SpacedStats(view, "acceptance_rate", _MOST))
         of_each = shares.update(time.monotonic() + SECONDS)
         means = np.full(len(of_each), np.nan)
