@@ -178,6 +178,7 @@ def test_an_interrupt_leaves_the_steps_in_the_file(tmp_path):
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
+        process.communicate()
     assert process.returncode == 130
     # emcee itself shows a traceback before it, where the signal meets the likelihood.
     assert errors.endswith("\ndrawstore: interrupted\n")

@@ -101,8 +101,8 @@ def test_an_append_waits_where_no_more_may_wait_and_goes_on_then(database, proxy
     sampler = threading.Thread(target=sample, daemon=True)
     sampler.start()
     used = time.process_time()
-    time.sleep(1.5)
-    assert time.process_time() - used < 0.75, "it waits by computing"
+    time.sleep(3)
+    assert time.process_time() - used < 1.5, "it waits by computing"
     n = len(appended)
     assert 10 < n < 60
     time.sleep(0.3)
