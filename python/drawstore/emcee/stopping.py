@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import emcee
 from emcee.pbar import get_progress_bar
@@ -15,9 +15,6 @@ from drawstore.monitor import Monitor, Rule
 
 from .outcome import Outcome, Result
 from .stored import StoredBackend
-
-if TYPE_CHECKING:
-    from drawstore.monitor import Status
 
 __all__ = ["Stop", "advance"]
 
@@ -79,14 +76,14 @@ class Stop:
     def result(self, state: emcee.State) -> Result:
         """Give the result of a run that ends here."""
         status = None if self._monitor is None else self._monitor.update()
-        _logger.info("%s%s", self.outcome, "" if status is None else f": {_told(status)}")
+        _logger.info("%s%s", self.outcome, "" if status is None else f": {status.in_a_line()}")
         return Result(state, self.outcome, status)
 
     def _report(self, monitor: Monitor) -> None:
         now = time.monotonic()
         if now - self._reported >= _REPORT:
             self._reported = now
-            _logger.info(_told(monitor.update()))
+            _logger.info(monitor.update().in_a_line())
 
 
 def advance(
@@ -144,15 +141,3 @@ def _deliver(backend: Any, may_wait: bool) -> None:
         if not may_wait:
             raise
         _logger.warning("the steps are kept, and delivered by the next start: %s", error)
-
-
-def _told(status: Status) -> str:
-    """Say in a line how far a run is."""
-    text = f"{status.n_steps} steps"
-    if status.converged:
-        return f"{text}, converged"
-    if status.n_needed is not None and status.n_needed > status.n_steps:
-        text += f", long enough at {status.n_needed}"
-    if status.expected is not None:
-        text += f", expected {status.expected.astimezone():%Y-%m-%d %H:%M}"
-    return text
