@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from .markup import GOOD, WAITING, code, frame, guarded, mark, table, text
 
 if TYPE_CHECKING:
@@ -42,7 +44,11 @@ def _ensemble(backend: BaseBackend) -> str:
         return frame(title, ["no ensemble yet"], where)
     n_walkers, ndim = backend.shape
     n = int(backend.iteration)
-    facts = [f"{n:,} steps of {n_walkers:,} walkers", f"{ndim:,} parameters", text(backend.dtype)]
+    facts = [
+        f"{n:,} steps of {n_walkers:,} walkers",
+        f"{ndim:,} parameters",
+        text(np.dtype(backend.dtype)),
+    ]
     if n:
         facts.append(f"acceptance {float(backend.accepted.mean()) / n:.3f}")
     return frame(title, facts, where)

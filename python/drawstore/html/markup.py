@@ -29,6 +29,7 @@ GOOD, WAITING, BAD = "#2a9d5c", "#c77d0a", "#d64545"
 """Colours that can be read on white and on black; each beside a word that says the same."""
 
 _LONGEST = 200  # characters of a name
+_ERROR = 2000
 _FAINT = "opacity:.65"
 _CELL = "padding:1px 14px 1px 0;border:0;background:none;vertical-align:baseline;"
 _HEAD = "border-bottom:1px solid rgba(128,128,128,.4);opacity:.7;font-weight:500;"
@@ -36,12 +37,10 @@ _WIDTH = "max-width:40em;overflow-wrap:anywhere;"
 _LEFT, _RIGHT = "text-align:left", "text-align:right"
 
 
-def text(value: object) -> str:
-    """Give a text of the data as HTML that shows it, whatever it is made of."""
+def text(value: object, most: int = _LONGEST) -> str:
+    """Give a text of the data as HTML that shows it, whatever it is made of; its beginning."""
     said = str(value)
-    if len(said) > _LONGEST:
-        said = f"{said[:_LONGEST]}…"
-    return html.escape(escaped(said))
+    return html.escape(escaped(said if len(said) <= most else f"{said[:most]}…"))
 
 
 def code(value: object) -> str:
@@ -67,7 +66,7 @@ def frame(title: str, facts: Iterable[str], *parts: str) -> str:
         HTML, below.
     """
     said = " · ".join(fact for fact in facts if fact)
-    head = f'<div><strong>{title}</strong>&ensp;<span style="opacity:.8">{said}</span></div>'
+    head = f'<div><strong>{title}</strong> <span style="opacity:.8">{said}</span></div>'
     # The classes keep notebooks from taking what is between dollars for a formula.
     return (
         '<div class="drawstore tex2jax_ignore mathjax_ignore" '
@@ -80,7 +79,7 @@ def section(title: str, inside: str, *, is_open: bool = False) -> str:
     """Give a part that can be folded; nothing where there is nothing inside."""
     if not inside:
         return ""
-    opened = " open" if is_open else ""
+    opened = ' open=""' if is_open else ""
     return (
         f'<details{opened} style="margin:2px 0"><summary style="cursor:pointer">{title}</summary>'
         f'<div style="margin:2px 0 4px 1.1em">{inside}</div></details>'
@@ -104,7 +103,8 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]], total: int, what: 
     if not rows:
         return ""
     sides = [_RIGHT if name.startswith(">") else _LEFT for name in head]
-    named = _row(f'th style="{_CELL}{_HEAD}', sides, [text(name.lstrip(">")) for name in head])
+    names = [text(name.lstrip(">")) for name in head]
+    named = _row(f'th style="{_CELL}{_HEAD}', sides, names) if any(names) else ""
     body = "".join(_row(f'td style="{_CELL}{_WIDTH}', sides, row) for row in rows)
     more = total - len(rows)
     rest = f'<div style="{_FAINT}">and {more:,} more {what}</div>' if more > 0 else ""
@@ -135,5 +135,7 @@ def guarded(item: object, show: Callable[[], str]) -> str:
         return show()
     except Exception as error:  # whatever is wrong with a store: a repr says so, and raises nothing
         why = error.args[0] if isinstance(error, KeyError) and error.args else error
-        said = f"<div>{mark('cannot be read', BAD)}: {text(why or type(error).__name__)}</div>"
+        said = (
+            f"<div>{mark('cannot be read', BAD)}: {text(why or type(error).__name__, _ERROR)}</div>"
+        )
         return frame(text(type(item).__name__), [], said)

@@ -10,6 +10,7 @@ from .markup import GOOD, WAITING
 __all__ = ["tau_curve"]
 
 _WIDTH, _HEIGHT, _EDGE = 240, 64, 3
+_LATEST = 0.8  # of the last point, where the first one is
 
 
 def tau_curve(history: Sequence[tuple[int, float]], n_taus: float | None) -> str:
@@ -26,10 +27,10 @@ def tau_curve(history: Sequence[tuple[int, float]], n_taus: float | None) -> str
     Returns
     -------
     str
-        HTML; "" for less than two points.
+        HTML; "" where most of it would be empty.
     """
     points = [(n, tau) for n, tau in history if n > 0 and math.isfinite(tau)]
-    if len(points) < 2:
+    if not points or points[0][0] > _LATEST * points[-1][0]:
         return ""
     last, tau = points[-1]
     highest = 1.15 * max(value for _, value in points) or 1.0
