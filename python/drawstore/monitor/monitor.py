@@ -218,6 +218,8 @@ class Monitor:
         ------
         KeyError, OSError, RuntimeError
             As `update` does at first; later on that is shown, and tried again.
+        ValueError
+            For another `until`.
         """
         from .ending import are_over
 

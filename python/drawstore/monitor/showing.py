@@ -90,7 +90,10 @@ class Showing(Closing):
         is_over : callable
             Says whether nothing more is to be expected; it may raise where that cannot be told.
         """
-        enough = _ENOUGH[until] if isinstance(until, str) else until
+        if not callable(until) and until not in _ENOUGH:
+            known = ", ".join(map(repr, _ENOUGH))
+            raise ValueError(f"until is a function, or one of {known}; got {until!r}")
+        enough = until if callable(until) else _ENOUGH[until]
         was_over = False
         try:
             while not enough(self.status):
