@@ -106,6 +106,19 @@ class TestStores:
         run = store.init_run(drawstore.make_meta({"x": (float, ())}))
         assert "no chains yet" in words(run._repr_html_())
 
+    def test_no_draws_are_read(self, store, monkeypatch):
+        run = fill(store)
+        store.close()
+        chains = run.get_chains()
+
+        def refuse(*args):
+            raise AssertionError("draws were read")
+
+        for reading in ("get_draws", "get_stats", "get_draws_at", "get_stats_at"):
+            monkeypatch.setattr(type(chains[0]), reading, refuse)
+        for thing in (store, run, chains[0]):
+            assert "cannot be read" not in words(thing._repr_html_())
+
     def test_names_are_text(self, store):
         variables = [name for name in HOSTILE if name]
         meta = drawstore.make_meta(
@@ -287,8 +300,13 @@ class TestEmcee:
         assert words(result._repr_html_()).startswith("● complete 8 walkers · 2 parameters")
         result = drawstore.emcee.run(sampler, None, converged=True, max_time=0)
         said = words(result._repr_html_())
-        assert "the time is up" in said
+        assert said.startswith("○ the time is up: start it again 8 walkers")
+        assert "○ not converged yet" in said
         assert "30 steps of 8 walkers" in said
+        result = drawstore.emcee.run(sampler, None, converged=lambda *_: True)
+        said = words(result._repr_html_())
+        assert said.startswith("Result 8 walkers")
+        assert said.count("● converged") == 1
 
 
 def status(**changes):

@@ -55,10 +55,11 @@ def _ensemble(backend: BaseBackend) -> str:
 
 
 def _result(result: Result) -> str:
-    said, colour = _ENDS[result.outcome]
     n_walkers, ndim = result.coords.shape
     facts = [f"{n_walkers:,} walkers", f"{ndim:,} parameters"]
     if result.log_prob is not None:
         facts.append(f"highest log-probability {float(result.log_prob.max()):.6g}")
-    status = "" if result.status is None else result.status._repr_html_()
-    return frame(mark(said, colour), facts, status)
+    if result.status is None:
+        return frame(mark(*_ENDS[result.outcome]), facts)
+    title = "Result" if result.outcome == "converged" else mark(*_ENDS[result.outcome])
+    return frame(title, facts, result.status._repr_html_())
