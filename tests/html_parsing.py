@@ -7,6 +7,19 @@ ELEMENTS = """bdi circle code details div path polyline span strong summary svg 
 ATTRIBUTES = """aria-label class cx cy d fill height open points r role stroke stroke-dasharray
     stroke-linejoin stroke-opacity stroke-width style viewBox width"""
 
+# Names that are more than text where they are not escaped.
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "\"' onmouseover='alert(1)'",
+    "</table></div><!-- ",
+    "<![CDATA[ ]]> &amp; &lt;b&gt;",
+    "$$\\alpha$$ `x` $x$",
+    "שלום عربي",
+    "\u202eright to left\u202c \u2066",
+    "line\nbreak\ttab\x00\x1b[31m",
+    "",
+]
+
 
 def parse(html):
     """Parse it, and see that nothing is in it that could run, or be fetched."""

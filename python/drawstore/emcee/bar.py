@@ -62,11 +62,12 @@ class StepsBar:
             expect(self._bar, self._bar.n)
         elif self._is_open_ended and status.n_needed is not None:
             expect(self._bar, status.n_needed * self._thin_by)
-        said = f"tau={status.longest_tau:.4g}"
+        tau = status.longest_tau
+        said = f"tau={tau:.4g}"
         if status.converged:
             said += ", converged"
-        elif status.n_taus is not None:
-            said += f", {status.n_steps / status.longest_tau:.1f} of {status.n_taus:g} tau"
+        elif status.n_taus is not None and tau > 0:
+            said += f", {status.n_steps / tau:.1f} of {status.n_taus:g} tau"
         self._bar.set_postfix_str(said, refresh=status.converged)
 
     def close(self) -> None:

@@ -135,7 +135,6 @@ def guarded(item: object, show: Callable[[], str]) -> str:
         return show()
     except Exception as error:  # whatever is wrong with a store: a repr says so, and raises nothing
         why = error.args[0] if isinstance(error, KeyError) and error.args else error
-        said = (
-            f"<div>{mark('cannot be read', BAD)}: {text(why or type(error).__name__, _ERROR)}</div>"
-        )
-        return frame(text(type(item).__name__), [], said)
+        said = text(why or type(error).__name__, _ERROR)
+        below = f"<div>{mark('cannot be read', BAD)}: {said}</div>"
+        return frame(text(type(item).__name__), [], below)

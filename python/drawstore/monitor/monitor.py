@@ -191,11 +191,7 @@ class Monitor:
         self._showing = Showing(self._update, interval)
         return self._showing
 
-    def watch(
-        self,
-        interval: float | None = None,
-        until: Until = "ended",
-    ) -> Status:
+    def watch(self, interval: float | None = None, until: Until = "ended") -> Status:
         """Show a run that another process writes, until there is nothing more to see.
 
         It ends when no process writes the run any more, where that can be seen from here: in
