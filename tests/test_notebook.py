@@ -129,7 +129,7 @@ def test_stores_are_tables(notebook):
 def test_a_monitor_changes_in_its_place(notebook):
     sampling, going_on = notebook.nb.cells[4:6]
     assert notebook.sent[4, "display_data"] == 1
-    assert notebook.sent[4, "update_display_data"] > 5
+    assert notebook.sent[4, "update_display_data"] > 0  # how many says how busy the machine is
     assert notebook.sent[5, "update_display_data"] > 0
     (output,) = sampling.outputs
     assert going_on.outputs == []

@@ -15,7 +15,7 @@ from drawstore.monitor import LongEnough
 from drawstore.progress import NoBar, make_bar, told, told_by_run
 from drawstore.recovery import recover
 from drawstore.reports.check import check
-from emcee_runs import sampler_on, start_points
+from emcee_runs import SHAPE, log_prob, sampler_on, start_points
 
 SOON = LongEnough(n_taus=5, change=0.5)
 
@@ -63,13 +63,21 @@ class TestSampling:
         assert re.search(rf"tau={result.status.longest_tau:.4g}, converged\]", bars[-1])
 
     def test_how_many_steps_are_expected(self, capsys):
-        backend, result = sample(
-            converged=LongEnough(n_taus=1e6), max_time=1, progress=True, thin_by=2
-        )
-        assert result.outcome == "time"
+        calls = []
+
+        def failing(x):
+            calls.append(1)
+            return log_prob(x) if len(calls) <= 501 * SHAPE[0] else 1 / 0
+
+        backend = Backend()
+        sampler = sampler_on(backend, failing)
+        rule = LongEnough(n_taus=1e6)
+        options = {"converged": rule, "thin_by": 2, "progress": True}
+        with pytest.raises(ZeroDivisionError):
+            drawstore.emcee.run(sampler, start_points(), **options)
         last = capsys.readouterr().err.split("\r")[-1]
         done, total = map(int, re.search(r"(\d+)/(\d+) \[", last).groups())
-        assert done == 2 * backend.iteration
+        assert done == 2 * backend.iteration == 500
         assert total > 2 * 1e6
         assert re.search(r"tau=[\d.]+, [\d.]+ of 1e\+06 tau\]", last)
 
