@@ -239,7 +239,7 @@ class TestPieces:
         shown = capsys.readouterr().err
         assert "mine: 100%" in shown
         assert "20/20" in shown
-        assert "200it" in shown
+        assert "200/200" in shown
 
     def test_walkers_that_are_not_independent(self):
         start = start_points()

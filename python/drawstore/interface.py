@@ -43,6 +43,11 @@ class RunInfo:
     chains: dict[int, int]
     size: int
 
+    def _repr_html_(self) -> str:
+        from .html.stores import info_html
+
+        return info_html(self)
+
 
 @dataclass
 class Group:
@@ -200,6 +205,11 @@ class Chain(Closing, ABC):
     @abstractmethod
     def close(self) -> None:
         """Flush, and refuse further draws; reading goes on. Closing twice is fine."""
+
+    def _repr_html_(self) -> str:
+        from .html.stores import chain_html
+
+        return chain_html(self)
 
 
 class Run(Closing, ABC):
@@ -466,6 +476,17 @@ class Run(Closing, ABC):
 
         add_groups(self, groups, dims or {}, coords or {})
 
+    def _measure_first(self, most: int) -> tuple[dict[int, int], int]:
+        """Give the draws of so many chains, by number, and how many chains there are."""
+        with self.held_open():
+            chains = self.get_chains()
+            return {chain.chain_number: len(chain) for chain in chains[:most]}, len(chains)
+
+    def _repr_html_(self) -> str:
+        from .html.stores import run_html
+
+        return run_html(self)
+
 
 class Backend(Closing, ABC):
     """A place where runs are kept."""
@@ -511,3 +532,13 @@ class Backend(Closing, ABC):
         RuntimeError
             Where a process is writing it.
         """
+
+    def _list_first(self, most: int) -> tuple[list[RunInfo], int]:
+        """List so many runs, and say how many there are."""
+        infos = self.get_runs()
+        return infos[:most], len(infos)
+
+    def _repr_html_(self) -> str:
+        from .html.stores import backend_html
+
+        return backend_html(self)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import os
 from collections.abc import Sequence
@@ -134,13 +135,21 @@ class ClickHouseBackend(DeliveredBackend):
         return ClickHouseRun(self, self.runs.add(own), own)
 
     def get_runs(self) -> list[RunInfo]:
-        infos = []
-        for record in self.runs.all():
-            waiting = self.waiting(record.rid)
-            chains = self.runs.chains(record) | {p.number: len(p) for p in waiting}
-            size = self.runs.tables.size_of(record.table) + sum(p.size for p in waiting)
-            infos.append(RunInfo(record.rid, record.created_at, chains, size))
-        return infos
+        return [self._info(record) for record in self.runs.all()]
+
+    def _list_first(self, most: int) -> tuple[list[RunInfo], int]:
+        records = self.runs.all()
+        return [self._info(record) for record in records[:most]], len(records)
+
+    def _info(self, record: Record) -> RunInfo:
+        waiting = self.waiting(record.rid)
+        size = self.runs.tables.size_of(record.table) + sum(p.size for p in waiting)
+        return RunInfo(record.rid, record.created_at, self.lengths(record), size)
+
+    def lengths(self, record: Record) -> dict[int, int]:
+        """Give the draws of each chain of a run, by number; those that wait count, too."""
+        waiting = {pending.number: len(pending) for pending in self.waiting(record.rid)}
+        return self.runs.chains(record) | waiting
 
     def get_run(self, rid: str) -> Run:
         record = self.runs.find(rid)
@@ -272,6 +281,10 @@ class ClickHouseRun(Run):
             live = None if found is None else found[1].handle()
             chains.append(live or ClickHouseChain(self, number))
         return chains
+
+    def _measure_first(self, most: int) -> tuple[dict[int, int], int]:
+        lengths = self._backend.lengths(self._record)
+        return dict(itertools.islice(lengths.items(), most)), len(lengths)
 
     def flush(self, sync: bool = False) -> None:
         for pending in self._backend.waiting(self.rid):

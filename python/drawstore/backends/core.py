@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["FileBackend", "MemoryBackend", "StoredBackend", "StoredRun"]
 
 Chain.register(CoreChain)
+CoreChain._repr_html_ = Chain._repr_html_  # type: ignore[attr-defined]
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_parent=resume_syncing)

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drawstore.text import escaped
+
 from .options import json_option
-from .text import escaped
 
 if TYPE_CHECKING:
     from drawstore.convert import Plan

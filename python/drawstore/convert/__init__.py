@@ -16,6 +16,7 @@ from importlib import import_module
 from ..clickhouse.address import is_url
 from ..interface import Backend, Run
 from ..opening import open as open_runs
+from ..progress import told
 from .blocks import Rows
 from .formats import FORMATS, STORES, guess_format
 from .placing import placed
@@ -67,7 +68,7 @@ def convert(
     rid: str | None = None,
     format: str | None = None,
     force: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool | Callable[[int, int], None] | None = None,
     planned: Callable[[Plan], object] | None = None,
 ) -> Plan:
     """Copy runs to another place, in another format.
@@ -92,9 +93,9 @@ def convert(
     force : bool
         Replace what is at the target: a file, a Zarr directory, or, in a store of drawstore, the
         runs of the same ids, which are deleted first.
-    progress : callable, optional
-        Is called after each block with the rows that are done and those there are, a row being a
-        draw of one chain.
+    progress : bool or callable, optional
+        True shows a bar, by ``tqdm.auto``. A callable is called after each block with the rows that
+        are done and those there are, a row being a draw of one chain.
     planned : callable, optional
         Is called with the plan before anything is written; by default what is left out is logged
         as a warning. It may raise, which ends the conversion.
@@ -132,7 +133,8 @@ def convert(
     with _Conversion(source, target, rid, format) as conversion:
         conversion.check_target(force)
         (planned or _log)(conversion.plan)
-        conversion.run(progress)
+        with told(progress, "rows") as tell:
+            conversion.run(tell)
         return conversion.plan
 
 

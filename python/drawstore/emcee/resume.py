@@ -71,7 +71,9 @@ def run(
         is kept in any case.
     **options
         Of `emcee.EnsembleSampler.sample`: ``thin_by``, ``tune``, ``progress`` and others. With
-        ``thin_by=k`` every k-th step is kept, and ``total`` counts those that are kept.
+        ``thin_by=k`` every k-th step is kept, and ``total`` counts those that are kept. With
+        ``progress=True`` there is a bar, by ``tqdm.auto``: to `total`, or to as many steps as the
+        rule is likely to want; with the autocorrelation time beside it where there is a rule.
 
     Returns
     -------

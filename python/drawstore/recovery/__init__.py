@@ -16,9 +16,10 @@ from drawstore.hdf5.healing import explain
 from drawstore.hdf5.journal import journal_path
 from drawstore.hdf5.redo import left_behind
 from drawstore.hdf5.store_file import store_file
+from drawstore.progress import Progress, told_by_run
 from drawstore.reports.place import IN_HDF5, Place
 
-from .salvage import Progress, Salvaged, salvage
+from .salvage import Salvaged, salvage
 
 __all__ = ["Recovery", "recover"]
 
@@ -45,7 +46,7 @@ def recover(
     dry_run: bool = False,
     to: str | os.PathLike[str] | None = None,
     journal: str | os.PathLike[str] | None = None,
-    progress: Progress = lambda *_: None,
+    progress: bool | Progress = False,
 ) -> Recovery:
     """Put a store right, and read all of it.
 
@@ -59,8 +60,8 @@ def recover(
         A new directory, for a copy of what is intact.
     journal : path-like, optional
         Of an HDF5 file, where it is not beside it; of a database, the directory of journals.
-    progress : callable
-        See `Progress`.
+    progress : bool or callable
+        True shows a bar for each run, by ``tqdm.auto``; else see `Progress`.
 
     Raises
     ------
@@ -81,7 +82,8 @@ def recover(
         if Place.at(path).kind in IN_HDF5:  # or says what is there instead
             said += _heal(path, journal_path(path, journal or True), dry_run)
     target = None if to is None or dry_run else FileBackend(to)
-    return Recovery(said, salvage(Place.at(path).runs(), target, progress))
+    with told_by_run(progress) as tell:
+        return Recovery(said, salvage(Place.at(path).runs(), target, tell))
 
 
 def _heal(path: str, journal: str, dry_run: bool) -> list[str]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from drawstore.dtypes import parse_dtype
+from drawstore.progress import Progress
 from drawstore.reports.head import reason
 from drawstore.reports.place import UNREADABLE
 
@@ -22,16 +23,13 @@ if TYPE_CHECKING:
     from drawstore.interface import Backend, Chain, Run
     from drawstore.meta import Variable
 
-__all__ = ["Damage", "Progress", "Salvaged", "damaged_rows", "salvage", "stretches"]
+__all__ = ["Damage", "Salvaged", "damaged_rows", "salvage", "stretches"]
 
 _STRETCH = 4096  # rows within which damage is taken for one stretch
 _PIECE_BYTES = 16 * 2**20  # that are read at once
 _UNKNOWN_BYTES = 4096  # that are taken for the size of a ragged value
 
 _Reader = Callable[[slice], object]
-
-Progress = Callable[[str, int, int], None]
-"""Is told the id of a run, the rows of columns that were read of it, and how many there are."""
 
 
 @dataclass(frozen=True)

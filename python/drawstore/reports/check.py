@@ -11,7 +11,8 @@ import numpy as np
 
 from drawstore._core import JournalScan
 from drawstore.backends.clickhouse import ClickHouseBackend
-from drawstore.recovery.salvage import Damage, Progress, damaged_rows, salvage
+from drawstore.progress import Progress, told_by_run
+from drawstore.recovery.salvage import Damage, damaged_rows, salvage
 
 from .place import UNREADABLE, Place
 from .steps import Steps, has_steps
@@ -58,7 +59,7 @@ class Checked:
 
 
 def check(
-    where: str | os.PathLike[str], rid: str | None = None, progress: Progress = lambda *_: None
+    where: str | os.PathLike[str], rid: str | None = None, progress: bool | Progress = False
 ) -> Checked:
     """Read every draw, and what else belongs to the runs; nothing is changed.
 
@@ -73,8 +74,8 @@ def check(
         As `drawstore.open` takes it.
     rid : str, optional
         The only run to read.
-    progress : callable
-        See `Progress`.
+    progress : bool or callable
+        True shows a bar for each run, by ``tqdm.auto``; else see `Progress`.
 
     Raises
     ------
@@ -83,7 +84,8 @@ def check(
     """
     place = Place.at(where)
     runs = list(place.chosen(rid))
-    found = salvage(runs, None, progress)
+    with told_by_run(progress) as tell:
+        found = salvage(runs, None, tell)
     damages = [*found.damages]
     for name, open_run in runs:
         damages += _of_log_prob(name, open_run)

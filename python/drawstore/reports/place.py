@@ -61,6 +61,13 @@ class Place:
             return cls(backend.place, backend)
         return cls(os.fspath(where), backend)
 
+    @classmethod
+    def of(cls, backend: Backend) -> Place | None:
+        """Take a store that is open; None for one that is nowhere, or in memory."""
+        names = ("directory", "filename", "place")
+        paths = [path for name in names if (path := getattr(backend, name, None))]
+        return cls(paths[0], backend) if paths else None
+
     @property
     def kind(self) -> str:
         """What kind of store it is.
