@@ -28,6 +28,7 @@ def desk(tmp_path, monkeypatch):
     shutil.copytree(fits, tmp_path / "fits", ignore=lambda *_: {f.name for f in fits.glob("[!e]*")})
     with zipfile.ZipFile(DATA / "pymc" / "trace.zarr.zip") as file:
         file.extractall(tmp_path)
+    shutil.copytree(REPO / "protobufs", tmp_path / "protobufs")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     monkeypatch.setenv("COLUMNS", "100")
