@@ -1,6 +1,7 @@
 """That what the Markdown files link to is there, and that every guide and picture is linked to."""
 
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ FILES = [
 ]
 
 _CODE = re.compile(r"^```.*?^```$|``.+?``|`[^`\n]+`", re.DOTALL | re.MULTILINE)
+_FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 _LINK = re.compile(r"\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _HEADING = re.compile(r"^#+ +(.+?) *#*$", re.MULTILINE)
 
@@ -26,12 +28,13 @@ def links(text):
 
 def anchors(text):
     """Give the anchors of the headings, as GitHub names them."""
+    seen: Counter[str] = Counter()
     found = []
-    for heading in _HEADING.findall(re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.M)):
+    for heading in _HEADING.findall(_FENCED.sub("", text)):
         words = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading)
         anchor = re.sub(r"[^\w\- ]", "", words.lower()).replace(" ", "-")
-        same = sum(re.fullmatch(rf"{re.escape(anchor)}(-\d+)?", other) is not None for other in found)
-        found.append(f"{anchor}-{same}" if same else anchor)
+        found.append(f"{anchor}-{seen[anchor]}" if seen[anchor] else anchor)
+        seen[anchor] += 1
     return found
 
 
@@ -43,9 +46,10 @@ def problems(path):
             continue
         name, _, anchor = target.partition("#")
         there = (path.parent / name).resolve() if name else path
-        if not there.exists() or not there.is_relative_to(REPO):
-            found.append(target)
-        elif anchor and anchor not in anchors(there.read_text(encoding="utf-8")):
+        is_there = there.exists() and there.is_relative_to(REPO)
+        if is_there and anchor:
+            is_there = anchor in anchors(there.read_text(encoding="utf-8"))
+        if not is_there:
             found.append(target)
     return found
 
@@ -73,6 +77,6 @@ def test_every_guide_and_picture_is_linked_to():
         for target in links(path.read_text(encoding="utf-8"))
     }
     assert set(DOCS.glob("*.md")) <= linked
-    assert {path for path in DOCS.glob("pictures/*")} <= linked
+    assert set(DOCS.glob("pictures/*")) <= linked
     index = {target.partition("#")[0] for target in links((DOCS / "index.md").read_text())}
     assert {path.name for path in DOCS.glob("*.md")} - {"index.md"} <= index

@@ -62,6 +62,10 @@ def recover(
     progress : callable
         See `Progress`.
 
+    Returns
+    -------
+    Recovery
+
     Raises
     ------
     FileExistsError
