@@ -7,6 +7,7 @@ import zipfile
 
 import pytest
 
+import drawstore
 from doc_pages import PAGES, README, REPO, Reader, blocks, names_servers, programs
 from pymc_runs import QUIET  # also makes PyMC compile fast
 
@@ -56,6 +57,27 @@ def test_every_block_runs(page, desk, request):
         return
     found, server = request.getfixturevalue("addresses")
     Reader(page, found, lambda query: server.query(query, database=DATABASE)).read()
+
+
+def test_queries_of_the_format_run(clickhouse, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    database = "docs_queries"
+    clickhouse.query(f"DROP DATABASE IF EXISTS {database}")
+    stats = {"tune": (bool, ()), "depth": (int, ()), "lp": (float, ()), "energy": (float, ())}
+    url = f"clickhouse://127.0.0.1:{clickhouse.http}/{database}"
+    with drawstore.ClickHouseBackend(url) as backend:
+        run = backend.init_run(drawstore.make_meta({"slope": (float, ())}, stats, rid="mine"))
+        with run.init_chain(0) as chain:
+            chain.append({"slope": 1}, {"tune": True, "energy": 2})
+            chain.append({"slope": 3}, {"tune": False})
+    table = clickhouse.query("SELECT table FROM drawstore_runs", database=database).decode().strip()
+    answers = []
+    for block in blocks(REPO / "cpp" / "CLICKHOUSE.md"):
+        assert block.language == "sql"
+        for query in block.text.splitlines():
+            query = query.replace("`run`", table).replace("draws_mine_0123456789ab", table)
+            answers.append(clickhouse.query(query, database=database).decode().split())
+    assert answers == [["2"], [table], ["0", "3", "3"]]
 
 
 def write(path, text):
