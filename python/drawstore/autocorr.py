@@ -119,9 +119,9 @@ def integrated_time(
     --------
     >>> import numpy as np
     >>> from drawstore.autocorr import integrated_time
-    >>> walk = np.zeros((20_000, 8, 2))  # x' = 0.9 x + noise, of which tau is 19
+    >>> walk = np.random.default_rng(1).normal(size=(20_000, 8, 2))
     >>> for before, after in zip(walk, walk[1:]):
-    ...     after[:] = 0.9 * before + np.random.randn(8, 2)
+    ...     after += 0.9 * before  # of which tau is 19
     >>> bool(np.all(np.abs(integrated_time(walk) - 19) < 3))
     True
     """
