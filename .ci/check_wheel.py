@@ -11,7 +11,7 @@ names = set(zipfile.ZipFile(sys.argv[1]).namelist())
 package = {name for name in names if ".dist-info/" not in name}
 wanted = {
     str(path.relative_to(REPO / "python"))
-    for path in (REPO / "python").rglob("*")
+    for path in (REPO / "python" / "drawstore").rglob("*")
     if path.is_file() and "__pycache__" not in path.parts
 }
 extensions = {name for name in package if name.startswith("drawstore/_core.") and ".so" in name}

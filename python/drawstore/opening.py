@@ -48,6 +48,16 @@ def open(
     ValueError
         Where there is something else; the message says what was found, and what was expected. With
         mode "a", for files of Stan.
+
+    Examples
+    --------
+    >>> import drawstore
+    >>> run = drawstore.FileBackend("runs").init_run(
+    ...     drawstore.make_meta({"x": ("float64", ())}, rid="mine")
+    ... )
+    >>> run.init_chain(0).extend({"x": [1, 2, 3]})
+    >>> [(info.rid, info.chains) for info in drawstore.open("runs").get_runs()]
+    [('mine', {0: 3})]
     """
     if mode != "r" and mode != "a":
         raise ValueError(f"mode is 'r' or 'a', got {mode!r}")

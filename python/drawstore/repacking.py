@@ -110,6 +110,17 @@ def repack(
         Where it is not an HDF5 file with runs, or has something in it that cannot be copied.
     OSError
         Where there is no room for the new file, or the old one is damaged.
+
+    Examples
+    --------
+    >>> import emcee, numpy as np
+    >>> theirs = emcee.backends.HDFBackend("theirs.h5", compression="gzip")
+    >>> sampler = emcee.EnsembleSampler(8, 2, lambda x: -x @ x, backend=theirs)
+    >>> state = sampler.run_mcmc(np.random.rand(8, 2), 20)
+    >>> from drawstore.repacking import repack
+    >>> done = repack("theirs.h5")
+    >>> done.bytes_after < done.bytes_before
+    True
     """
     source = _hdf5_file(os.fspath(path))
     target = source if to is None else os.path.abspath(os.fspath(to))
@@ -224,9 +235,16 @@ def _hdf5_file(path: str) -> str:
 def require_runs(file: h5py.File, path: str) -> None:
     """Check that there are runs in an open file, ours or emcee's.
 
+    Parameters
+    ----------
+    file : h5py.File
+    path : str
+        Of the file, for the message.
+
     Raises
     ------
     ValueError
+        Where there are none; it says what is there instead.
     """
     if runs_in(file) is None and next(emcee_groups(file, ROOT), None) is None:
         open_store(path)  # says what is there instead

@@ -107,6 +107,18 @@ def snapshot(
         Where there was no such moment.
     OSError
         Where there is no room.
+
+    Examples
+    --------
+    >>> import drawstore
+    >>> from drawstore.snapshots import snapshot
+    >>> run = drawstore.FileBackend("runs").init_run(
+    ...     drawstore.make_meta({"x": ("float64", ())}, rid="mine")
+    ... )
+    >>> chain = run.init_chain(0)
+    >>> chain.extend({"x": [1, 2, 3]})  # and goes on
+    >>> snapshot("runs", "copy.h5").runs
+    [SnapshotRun(rid='mine', draws={0: 3})]
     """
     source, target = os.fspath(where), os.path.abspath(os.fspath(to))
     if is_url(os.fspath(to)) or guess_format(target) not in _FORMATS:

@@ -87,6 +87,19 @@ class ClickHouseBackend(DeliveredBackend):
         For a URL that is none.
     ImportError
         Where there is no chDB.
+
+    Examples
+    --------
+    The same for a server; this needs none, but chDB:
+
+    >>> import drawstore
+    >>> backend = drawstore.ClickHouseBackend("chdb://runs.chdb")
+    >>> run = backend.init_run(drawstore.make_meta({"x": ("float64", ())}, rid="mine"))
+    >>> with run.init_chain(0) as chain:
+    ...     chain.extend({"x": [1, 2, 3]})
+    >>> run.summary(quantiles=[]).variables["x"].mean.item()
+    2.0
+    >>> backend.close()
     """
 
     def __init__(

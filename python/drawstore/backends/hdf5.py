@@ -83,6 +83,16 @@ class HDF5Backend(DeliveredBackend):
     ------
     FileNotFoundError
         Where there is no file to read.
+
+    Examples
+    --------
+    >>> import drawstore
+    >>> with drawstore.HDF5Backend("runs.h5", compression="gzip") as backend:
+    ...     run = backend.init_run(drawstore.make_meta({"x": ("float64", ())}, rid="mine"))
+    ...     chain = run.init_chain(0)
+    ...     chain.append({"x": 1.5})
+    >>> drawstore.HDF5Backend("runs.h5", mode="r").get_run("mine").get_chains()[0].get_draws("x")
+    array([1.5])
     """
 
     def __init__(

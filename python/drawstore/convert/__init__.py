@@ -128,7 +128,14 @@ def convert(
     --------
     >>> import drawstore
     >>> from drawstore.convert import convert
-    >>> convert("chain.h5", "chain.nc")  # doctest: +SKIP
+    >>> run = drawstore.FileBackend("runs").init_run(
+    ...     drawstore.make_meta({"x": ("float64", ())}, rid="mine")
+    ... )
+    >>> run.init_chain(0).extend({"x": [1, 2, 3]})
+    >>> convert("runs", "run.nc").runs
+    (PlannedRun(rid='mine', chains=1, draws=3, losses=()),)
+    >>> drawstore.open("run.nc").get_run("mine").summary().chains
+    {0: 3}
     """
     with _Conversion(source, target, rid, format) as conversion:
         conversion.check_target(force)

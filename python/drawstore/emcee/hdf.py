@@ -63,6 +63,21 @@ class HDFBackend(StoredBackend):
     store : {"auto", "mapped", "written"}
         How steps get into the journal: mapped into memory, or by a call of the system for each;
         "auto" chooses by the file system.
+
+    Raises
+    ------
+    ValueError
+        For intervals that are none.
+
+    Examples
+    --------
+    >>> import emcee, numpy as np, drawstore.emcee
+    >>> backend = drawstore.emcee.HDFBackend("chain.h5")
+    >>> backend.reset(8, 2)
+    >>> sampler = emcee.EnsembleSampler(8, 2, lambda x: -x @ x, backend=backend)
+    >>> state = sampler.run_mcmc(np.random.rand(8, 2), 20)
+    >>> backend.get_chain(discard=10).shape
+    (10, 8, 2)
     """
 
     def __init__(
@@ -206,6 +221,11 @@ class HDFBackend(StoredBackend):
         ----------
         mode : str
             Of `h5py.File`.
+
+        Returns
+        -------
+        h5py.File
+            To be closed, as by a ``with`` block.
 
         Raises
         ------

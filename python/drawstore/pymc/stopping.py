@@ -53,10 +53,15 @@ class StopWhen:
 
     Examples
     --------
-    >>> with model:  # doctest: +SKIP
+    >>> import pymc as pm, drawstore
+    >>> from drawstore.pymc import StopWhen, TraceBackend
+    >>> with pm.Model():
+    ...     x = pm.Normal("x")
     ...     trace = TraceBackend(drawstore.FileBackend("runs"))
     ...     stop = StopWhen(trace, max_time=3600)
-    ...     idata = pm.sample(100_000, trace=trace, callback=stop)
+    ...     idata = pm.sample(20, tune=10, chains=2, trace=trace, callback=stop, progressbar=False)
+    >>> stop.outcome
+    'complete'
     """
 
     def __init__(

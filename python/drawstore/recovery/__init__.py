@@ -63,6 +63,10 @@ def recover(
     progress : bool or callable
         True shows a bar for each run, by ``tqdm.auto``; else see `Progress`.
 
+    Returns
+    -------
+    Recovery
+
     Raises
     ------
     FileExistsError
