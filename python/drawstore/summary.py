@@ -100,7 +100,18 @@ class Summary:
         return sum(variable.mean.size for variable in self.variables.values())
 
     def first_rows(self, most: int) -> Iterator[tuple[str, list[Any]]]:
-        """Give the name, mean, standard deviation and quantiles of the first elements."""
+        """Give the rows of the printed table.
+
+        Parameters
+        ----------
+        most : int
+            Rows; an element of a variable has one.
+
+        Returns
+        -------
+        iterator of (str, list)
+            The name of the element; its mean, standard deviation and quantiles.
+        """
         return islice(self._rows(), most)
 
     def _rows(self) -> Iterator[tuple[str, list[Any]]]:

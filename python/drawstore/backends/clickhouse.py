@@ -160,7 +160,17 @@ class ClickHouseBackend(DeliveredBackend):
         return RunInfo(record.rid, record.created_at, self.lengths(record), size)
 
     def lengths(self, record: Record) -> dict[int, int]:
-        """Give the draws of each chain of a run, by number; those that wait count, too."""
+        """Give the draws of each chain of a run; those that wait count, too.
+
+        Parameters
+        ----------
+        record : Record
+
+        Returns
+        -------
+        dict of int to int
+            By the number of the chain.
+        """
         waiting = {pending.number: len(pending) for pending in self.waiting(record.rid)}
         return self.runs.chains(record) | waiting
 

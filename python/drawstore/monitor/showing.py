@@ -55,7 +55,12 @@ class Showing(Closing):
             self.refresh()
 
     def take(self, status: Status) -> None:
-        """Take a status that somebody has asked for; it is shown where that is due, or news."""
+        """Take a status that somebody has asked for; it is shown where that is due, or news.
+
+        Parameters
+        ----------
+        status : Status
+        """
         is_news = status.converged != self.status.converged
         self._keep(status)
         if is_news or time.monotonic() >= self._due:
