@@ -140,15 +140,13 @@ def _is_hdf5(source: str) -> bool:
 
 
 def _copy_runs(source: str, path: str, rid: str | None, form: str) -> None:
-    from .backends.emcee_file import EmceeRun
-
     with open_store(source) as backend:
         names = [info.rid for info in backend.get_runs()] if rid is None else [rid]
         if not names:
             raise ValueError(f"there are no runs in {source!r}")
         runs = [backend.get_run(name) for name in names]
         # Those of emcee are copied as steps, and for that have to be what they are.
-        now = [run if isinstance(run, EmceeRun) else FrozenRun(run) for run in runs]
+        now = [FrozenRun(run) if run._own_steps() is None else run for run in runs]
         with _new_store(path, form) as store:
             for run in now:
                 copy_run(run, store, Rows(0, None))
