@@ -10,7 +10,7 @@ from .clickhouse.address import is_url
 from .interface import Backend, Run, RunInfo
 from .meta import RunMeta
 
-__all__ = ["OF_ZARR", "open"]
+__all__ = ["OF_ZARR", "open", "open_quietly"]
 
 _RUN = "run.meta"  # in the folder of every run
 OF_ZARR = ("zarr.json", ".zgroup", ".zmetadata")
@@ -41,6 +41,11 @@ def open(
     -------
     Backend
 
+    Warns
+    -----
+    RuntimeWarning
+        Where draws of an HDF5 file may wait in a journal that cannot be reached from here.
+
     Raises
     ------
     FileNotFoundError
@@ -49,6 +54,18 @@ def open(
         Where there is something else; the message says what was found, and what was expected. With
         mode "a", for files of Stan.
     """
+    backend = open_quietly(where, mode)
+    if isinstance(where, str | os.PathLike) and os.path.isfile(where):
+        from .hdf5.elsewhere import warn_of_lost
+
+        warn_of_lost(os.fspath(where))
+    return backend
+
+
+def open_quietly(
+    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], mode: Literal["r", "a"] = "r"
+) -> Backend:
+    """Open runs as `open` does, for who tells in another way what it warns of."""
     if mode != "r" and mode != "a":
         raise ValueError(f"mode is 'r' or 'a', got {mode!r}")
     if not isinstance(where, str | os.PathLike):

@@ -230,20 +230,22 @@ def _deliver(source: str, path: str) -> None:
     from ._core import JournalScan
     from .delivery.journals import UnfitError
     from .hdf5.healing import deliver
-    from .hdf5.journal import journal_path
+    from .hdf5.journal import journals_of
     from .hdf5.store_file import store_file
 
-    try:
-        scan = JournalScan(journal_path(source))
-        size = os.path.getsize(journal_path(source))
-    except FileNotFoundError:
+    scans = []
+    for journal in journals_of(source):
+        with contextlib.suppress(FileNotFoundError):
+            scans.append((JournalScan(journal), os.path.getsize(journal)))
+    if not scans:
         return
     copy = store_file(path)
     with copy.owned():
-        for piece in scan.chains:
-            if piece.first < piece.stop:
-                with contextlib.suppress(UnfitError):  # of a run that is not wanted, or is gone
-                    deliver(copy, scan, piece, size)
+        for scan, size in scans:
+            for piece in scan.chains:
+                if piece.first < piece.stop:
+                    with contextlib.suppress(UnfitError):  # of a run that is not wanted, or is gone
+                        deliver(copy, scan, piece, size)
 
 
 def _is_held(path: str) -> bool:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from drawstore.ensemble import RunSteps
 from drawstore.hdf5.dtypes import from_file, memory_dtype
 from drawstore.hdf5.emcee_groups import emcee_groups
-from drawstore.hdf5.journal import Tail, Tails, journal_path
+from drawstore.hdf5.journal import Tail, Tails
 from drawstore.hdf5.rows import read_rows
 from drawstore.hdf5.runs import ROOT, no_such_run, run_size
 from drawstore.hdf5.store_file import store_file
@@ -62,7 +62,7 @@ class EmceeFile(Backend):
 
     def tails(self) -> Tails:
         """Find what waits for the file, which is open."""
-        return Tails(journal_path(self.filename))
+        return Tails(self.filename)
 
     def init_run(self, meta: RunMeta) -> Run:
         """Refuse: emcee's own layout is written by `drawstore.emcee.HDFBackend`."""

@@ -20,9 +20,10 @@ from drawstore._core import Holding
 from drawstore.fileio import open_binary, sync_directory
 
 from .capture import CapturedFile, Stage
+from .elsewhere import forget, noted, warn_of_lost
 from .errors import explained, is_lock_error, locked, naming
 from .healing import heal
-from .journal import Journals, journal_path
+from .journal import Journals, journals_of
 from .locks import pauses, try_lock, unlock
 from .others import is_written_through_h5py, open_as_others_do
 from .preparing import prepare, raise_cause
@@ -56,7 +57,7 @@ class StoreFile:
         self._updating = threading.Lock()  # one change at a time
         self._redo: RedoFile | None = None
         self._owners = 0
-        self._journals = Journals()
+        self._journals = Journals(path)
         self._stage = Stage()
         self._opened: weakref.WeakSet[h5py.File] = weakref.WeakSet()
         self._descriptors: set[int] = set()
@@ -74,19 +75,31 @@ class StoreFile:
         timeout : float
             Seconds to wait for another process that writes.
         journal : str, optional
-            Path of a journal that is not where it is looked for anyway.
+            Path of a journal that is not where it is looked for anyway: beside the file, and where
+            that is noted.
 
         Raises
         ------
         BlockingIOError
             Where another process is, for longer than ``timeout`` seconds.
+
+        Warns
+        -----
+        RuntimeWarning
+            Where a journal is noted that cannot be reached.
         """
         with self._lock:
+            is_first = self._owners == 0
             self._take(timeout)
             try:
-                for path in {journal_path(self.path), journal or journal_path(self.path)}:
-                    if path not in self._journals:
+                # Of a file that was copied the journal belongs to the one that is still there.
+                others = {each.journal for each in noted(self.path) if not each.is_of(self.path)}
+                for path in journals_of(self.path, journal or True):
+                    if path not in self._journals and (path == journal or path not in others):
                         heal(self, path)
+                        forget(self.path, path)
+                if is_first:
+                    warn_of_lost(self.path)
             except BaseException:
                 self.release()
                 raise

@@ -14,7 +14,7 @@ from drawstore.backends.clickhouse import ClickHouseBackend
 from drawstore.ensemble import steps_of
 from drawstore.recovery.salvage import Damage, Progress, damaged_rows, salvage
 
-from .place import UNREADABLE, Place
+from .place import IN_HDF5, UNREADABLE, Place
 
 if TYPE_CHECKING:
     from drawstore.interface import Run
@@ -118,7 +118,9 @@ def _of_journals(place: Place) -> Iterator[Damage]:
     if isinstance(place.backend, ClickHouseBackend):
         paths = list(place.backend.spool.all())
     else:
-        paths = [path for path in (place.path + "-journal",) if os.path.isfile(path)]
+        from drawstore.hdf5.journal import journals_of
+
+        paths = journals_of(place.path) if place.kind in IN_HDF5 else []
     for path in paths:
         scan = JournalScan(path)
         for piece in scan.chains:

@@ -164,7 +164,7 @@ def why(where: str | os.PathLike[str], rid: str | None = None) -> Why:
         waiting=marks.waiting,
         disk_free=None if is_url(place.path) else shutil.disk_usage(place.path).free,
     )
-    said = {"verdict": _verdict(found, marks), "findings": list(_findings(found))}
+    said = {"verdict": _verdict(found, marks), "findings": list(_findings(found, marks))}
     return Why(**{**vars(found), **said})
 
 
@@ -176,6 +176,8 @@ def _verdict(why: Why, marks: Marks) -> str:
     if marks.state == LEFT:
         unit = "steps" if why.run.layout == "ensemble" else "draws"
         left = f"died: {by} ended without closing it{at}"
+        if not why.waiting and marks.far:
+            return left
         if not why.waiting:
             return f"{left}; every one of its {unit} is there"
         return (
@@ -189,10 +191,12 @@ def _verdict(why: Why, marks: Marks) -> str:
     return f"nobody can tell from here whether it goes on: {by} began it"
 
 
-def _findings(why: Why) -> Iterator[str]:
+def _findings(why: Why, marks: Marks) -> Iterator[str]:
     unit = "step" if why.run.layout == "ensemble" else "draw"
     if not any(why.run.draws.values()):
         yield "there are no draws"
+    for journal in marks.far:
+        yield f"{unit}s may wait in {journal}, which cannot be reached from here"
     if why.ended_early:
         longest = max(why.run.draws.values())
         chains = ", ".join(f"chain {n} at {draws:,}" for n, draws in why.ended_early.items())
