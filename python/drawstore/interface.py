@@ -516,3 +516,7 @@ class Backend(Closing, ABC):
         RuntimeError
             Where a process is writing it.
         """
+
+    def _seconds_to_deliver(self) -> float:
+        """Say how long `close` is going to take, as far as that is known."""
+        return 0.0

@@ -215,6 +215,9 @@ class SeveralKinds(Backend):
         for backend in self._all:
             backend.close()
 
+    def _seconds_to_deliver(self) -> float:
+        return self._first._seconds_to_deliver()
+
     def _holder(self, rid: str) -> Backend:
         held = {info.rid: backend for backend in self._all[::-1] for info in backend.get_runs()}
         if rid not in held:

@@ -198,6 +198,10 @@ class HDFBackend(StoredBackend):
         if run is not None:
             run.close(timeout)
 
+    def _seconds_to_deliver(self) -> float:
+        run = self._run
+        return 0.0 if run is None or run.finished else run.seconds_to_deliver
+
     # Reading.
 
     def open(self, mode: str = "r") -> h5py.File:

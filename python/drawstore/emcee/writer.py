@@ -246,6 +246,7 @@ class Run(FileDelivery):
             while not self.finished and self._delivered < end:
                 start = self._delivered
                 stop = min(end, start + self._block_rows())
+                begin, waited = time.monotonic(), self.size
                 if not self.file.update(
                     functools.partial(self._write, start=start, stop=stop),
                     timeout=max(0.0, latest - time.monotonic()),
@@ -254,6 +255,7 @@ class Run(FileDelivery):
                     return False
                 self._delivered = stop
                 self._chain.release(stop)
+                self._pace.note(max(0, waited - self.size), time.monotonic() - begin)
                 for i in range(start, stop):
                     self._other_states.pop(i, None)
             self.finish_if_complete()
