@@ -19,8 +19,9 @@ from .base import nothing_stored
 from .journaled import stored_steps
 from .layout import Stored, create_group, emcee_group, holds_only
 from .live import find_run, start_run
+from .options import Options
 from .stored import StoredBackend, StoredSteps
-from .writer import Options, Run
+from .writer import Run
 
 __all__ = ["HDFBackend"]
 

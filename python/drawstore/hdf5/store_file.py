@@ -20,10 +20,10 @@ from drawstore._core import Holding
 from drawstore.fileio import open_binary, sync_directory
 
 from .capture import CapturedFile, Stage
-from .elsewhere import forget, noted, warn_of_lost
+from .elsewhere import warn_of_lost
 from .errors import explained, is_lock_error, locked, naming
-from .healing import heal
-from .journal import Journals, journals_of
+from .healing import heal_all
+from .journal import Journals
 from .locks import pauses, try_lock, unlock
 from .others import is_written_through_h5py, open_as_others_do
 from .preparing import prepare, raise_cause
@@ -75,8 +75,7 @@ class StoreFile:
         timeout : float
             Seconds to wait for another process that writes.
         journal : str, optional
-            Path of a journal that is not where it is looked for anyway: beside the file, and where
-            that is noted.
+            Path of a journal that is neither beside the file nor noted there.
 
         Raises
         ------
@@ -89,17 +88,9 @@ class StoreFile:
             Where a journal is noted that cannot be reached.
         """
         with self._lock:
-            is_first = self._owners == 0
             self._take(timeout)
             try:
-                # Of a file that was copied the journal belongs to the one that is still there.
-                others = {each.journal for each in noted(self.path) if not each.is_of(self.path)}
-                for path in journals_of(self.path, journal or True):
-                    if path not in self._journals and (path == journal or path not in others):
-                        heal(self, path)
-                        forget(self.path, path)
-                if is_first:
-                    warn_of_lost(self.path)
+                heal_all(self, journal, self._journals)
             except BaseException:
                 self.release()
                 raise
@@ -109,6 +100,7 @@ class StoreFile:
             redo = RedoFile(self.path, timeout)
             try:
                 redo.heal()
+                warn_of_lost(self.path)
             except BaseException:
                 redo.abandon()
                 raise
