@@ -126,6 +126,8 @@ def test_one_that_cannot_be_reached_is_named(left, journal, capsys):
     assert f"draws may wait in the journal '{journal}' on host" in report["findings"][0]
     assert said(capsys, "why", left)[2] == ""
     assert "cannot be reached from here" in recover(str(left)).said[0]
+    with pytest.warns(RuntimeWarning, match="cannot be reached from here"):
+        snapshot(left, left.parent / "snapshot.h5")
     # Whatever lies there now is not taken for it, and once it is back it is delivered.
     other = HDF5Backend(left.parent / "other.h5", journal=journal)
     fill(other.init_run(META).init_chain(0), 0, 5)

@@ -72,8 +72,8 @@ def snapshot(
 ) -> Snapshot:
     """Copy runs as they are now, also while other processes write them.
 
-    The copy holds what was saved when it began, those draws too that wait in a journal beside the
-    store. Chains end where they had come to at one moment, but for the microseconds in which their
+    The copy holds what was saved when it began, those draws too that wait in the journal of an HDF5
+    file. Chains end where they had come to at one moment, but for the microseconds in which their
     lengths are looked up. The copy is closed, and needs no journal. It appears under its name when
     it is whole. A writer of drawstore is not hindered: its draws gather in its journal meanwhile.
 
@@ -95,6 +95,11 @@ def snapshot(
     Returns
     -------
     Snapshot
+
+    Warns
+    -----
+    RuntimeWarning
+        Where draws may wait in a journal that cannot be reached from here.
 
     Raises
     ------
@@ -229,10 +234,12 @@ def _deliver(source: str, path: str) -> None:
     """Write what waits in the journal of a file to its copy."""
     from ._core import JournalScan
     from .delivery.journals import UnfitError
+    from .hdf5.elsewhere import warn_of_lost
     from .hdf5.healing import deliver
     from .hdf5.journal import journals_of
     from .hdf5.store_file import store_file
 
+    warn_of_lost(source)
     scans = []
     for journal in journals_of(source):
         with contextlib.suppress(FileNotFoundError):

@@ -100,7 +100,7 @@ class Journals:
         self._open: dict[str | None, Journal] = {}
         self._kept: set[str | None] = set()
 
-    def __contains__(self, path: str | None) -> bool:
+    def __contains__(self, path: object) -> bool:
         return path in self._open
 
     def get(self, options: JournalOptions) -> Journal:
@@ -132,7 +132,9 @@ class Journals:
         while self._open:
             path, journal = self._open.popitem()
             if self._is_elsewhere(path) and path not in self._kept:
-                forget(self._file, path)
+                # Where that cannot be said, a journal is missed that has nothing.
+                with contextlib.suppress(OSError):
+                    forget(self._file, path)
             journal.close(remove=path not in self._kept)
             self._kept.discard(path)
 
