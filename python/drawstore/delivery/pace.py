@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Pace"]
 
 _FADING = 0.95  # of what a slow drain counts with each that follows
+_MOST = 60.0  # seconds that one counts: so long, at most, the end waits for others
 
 
 class Pace:
@@ -21,7 +22,7 @@ class Pace:
 
     def note(self, n_bytes: int, seconds: float) -> None:
         """Take note of a drain of so many bytes."""
-        self._seconds = max(seconds, _FADING * self._seconds)
+        self._seconds = max(min(seconds, _MOST), _FADING * self._seconds)
         self._bytes = max(float(n_bytes), _FADING * self._bytes)
 
     def expected(self, n_bytes: int) -> float:
