@@ -60,7 +60,7 @@ if "DRAWSTORE_TEST_URL" in os.environ:
             return os.environ["DRAWSTORE_TEST_URL"].removeprefix("clickhouse://").strip("/")
 
 
-@pytest.mark.parametrize("suite", ["chdb_contract.py"])
+@pytest.mark.parametrize("suite", ["chdb_contract.py", "chdb_monitor.py"])
 def test_embedded(suite, tmp_path):
     """In a process of its own: the threads of chDB are none of ours when other tests fork."""
     process = subprocess.run(

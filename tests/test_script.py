@@ -415,6 +415,36 @@ def test_what_is_unusual(kill_at):
     assert steps == {f"sampler-{number}": 5 for number in (1, 2, 3)}
 
 
+# What emcee refuses when it begins to sample: walkers that depend on one another, and NaN.
+REFUSED = f"""{LIKELIHOOD}
+sampler = emcee.EnsembleSampler(8, 2, log_prob)
+for refused, start in (sampler, np.ones((8, 2))), (emcee.EnsembleSampler(8, 2, lambda x: np.nan),
+        np.random.RandomState(1).randn(8, 2)):
+    try:
+        refused.run_mcmc(start, 5)
+    except ValueError as error:
+        print(str(error)[:36])
+if os.environ.get("AGAIN"):
+    sampler.run_mcmc(np.random.RandomState(1).randn(8, 2), 5)
+    save(sampler)
+"""
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_call_that_emcee_refuses_leaves_nothing():
+    write(REFUSED)
+    printed, said = recorded("fit.py")
+    assert printed == "Initial state has a large condition \nProbability function returned NaN\n"
+    assert said[-1] == "drawstore: no sampler of emcee has stored a step"
+    assert not os.path.exists("fit-drawstore")
+    recorded("fit.py", AGAIN="1")
+    first = out()
+    assert steps_of("fit-drawstore/draws.h5") == {"sampler-2": 5}
+    _, said = recorded("fit.py", AGAIN="1")
+    assert_same(out(), first)
+    assert "0 new steps and 5 of earlier attempts" in said[-1]
+
+
 def test_a_second_one_at_the_same_time(tmp_path):
     code = f"{LIGHT}{LIKELIHOOD}\nsampler = emcee.EnsembleSampler(8, 2, log_prob)\n"
     wait = "print('ready', flush=True); input()"

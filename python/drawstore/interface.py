@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from xarray import DataTree
 
+    from .ensemble import RunSteps
     from .meta import DataVariable, RunMeta, Variable
     from .summary import Summary
 
@@ -351,6 +352,10 @@ class Run(Closing, ABC):
     @abstractmethod
     def _load_groups(self) -> dict[str, Group]:
         """Give the groups that were kept."""
+
+    def _own_steps(self) -> RunSteps | None:
+        """Give the steps of an ensemble, where the store has a layout of its own for them."""
+        return None
 
     def refresh(self) -> None:
         """Look again at a run that another process writes.
@@ -690,3 +695,7 @@ class Backend(Closing, ABC):
         from .html.stores import backend_html
 
         return backend_html(self)
+
+    def _seconds_to_deliver(self) -> float:
+        """Say how long `close` is going to take, as far as that is known."""
+        return 0.0

@@ -10,7 +10,7 @@ from .clickhouse.address import is_url
 from .interface import Backend, Run, RunInfo
 from .meta import RunMeta
 
-__all__ = ["OF_ZARR", "open"]
+__all__ = ["OF_ZARR", "open", "open_quietly"]
 
 _RUN = "run.meta"  # in the folder of every run
 OF_ZARR = ("zarr.json", ".zgroup", ".zmetadata")
@@ -41,6 +41,11 @@ def open(
     -------
     Backend
 
+    Warns
+    -----
+    RuntimeWarning
+        Where draws of an HDF5 file may wait in a journal that cannot be reached from here.
+
     Raises
     ------
     FileNotFoundError
@@ -59,6 +64,18 @@ def open(
     >>> [(info.rid, info.chains) for info in drawstore.open("runs").get_runs()]
     [('mine', {0: 3})]
     """
+    backend = open_quietly(where, mode)
+    if isinstance(where, str | os.PathLike) and os.path.isfile(where):
+        from .hdf5.elsewhere import warn_of_lost
+
+        warn_of_lost(os.fspath(where))
+    return backend
+
+
+def open_quietly(
+    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], mode: Literal["r", "a"] = "r"
+) -> Backend:
+    """Open runs as `open` does, for who tells in another way what it warns of."""
     if mode != "r" and mode != "a":
         raise ValueError(f"mode is 'r' or 'a', got {mode!r}")
     if not isinstance(where, str | os.PathLike):
@@ -207,6 +224,9 @@ class SeveralKinds(Backend):
         """Close what was begun."""
         for backend in self._all:
             backend.close()
+
+    def _seconds_to_deliver(self) -> float:
+        return self._first._seconds_to_deliver()
 
     def _holder(self, rid: str) -> Backend:
         held = {info.rid: backend for backend in self._all[::-1] for info in backend.get_runs()}

@@ -16,7 +16,7 @@ from .convert.placing import placed
 from .fileio import must_be_free
 from .hdf5.contents import address, check_contents, copy_contents
 from .hdf5.emcee_groups import emcee_groups
-from .hdf5.journal import journal_path
+from .hdf5.journal import journals_of
 from .hdf5.output import new_file
 from .hdf5.redo import redo_path
 from .hdf5.runs import ROOT, runs_in
@@ -253,8 +253,7 @@ def require_runs(file: h5py.File, path: str) -> None:
 @contextlib.contextmanager
 def _left_alone(path: str, in_place: bool) -> Iterator[None]:
     """Keep other writers of ours away, after what dead ones have left was put into the file."""
-    beside = (journal_path(path), redo_path(path))
-    if not in_place and not any(os.path.exists(name) for name in beside):
+    if not in_place and not journals_of(path) and not os.path.exists(redo_path(path)):
         yield
         return
     with store_file(path).owned():

@@ -19,7 +19,7 @@ from drawstore.delivery.writer import Writer, find_pending, find_writer
 from drawstore.groups import from_npz, to_npz_bytes
 from drawstore.hdf5.chain import HDF5Chain
 from drawstore.hdf5.errors import locked
-from drawstore.hdf5.journal import Tails, journal_options, journal_path
+from drawstore.hdf5.journal import Tails, journal_options
 from drawstore.hdf5.runs import (
     Stored,
     create_run,
@@ -67,9 +67,10 @@ class HDF5Backend(DeliveredBackend):
     mode : {"a", "r"}
         "r" refuses to change the file, which has to exist.
     journal : bool or path-like
-        Where the journal is: beside the file, as ``<filename>-journal``, or at a path, which all
-        who open the file then have to name. False keeps draws in memory until they are in the
-        file: what came since the last flush is then lost when the process is killed.
+        Where the journal is: beside the file, as ``<filename>-journal``, or at a path, which a
+        small file beside it, ``<filename>-journal-at``, tells all who open the file. False keeps
+        draws in memory until they are in the file: what came since the last flush is then lost when
+        the process is killed.
     sync_interval : float
         Seconds after which a draw survives a loss of power; 0: when it is flushed with ``sync``.
     max_buffer : int
@@ -111,7 +112,7 @@ class HDF5Backend(DeliveredBackend):
         super().__init__(os.path.realpath(os.fspath(filename)), flush_interval, mode)
         self.compression = compression
         self.compression_opts = compression_opts
-        self.journal_path = journal_path(self.filename, journal)
+        self.journal = journal
         self._journal = journal_options(self.filename, journal, sync_interval, max_buffer, store)
         if mode == "r" and not os.path.exists(self.filename):
             raise FileNotFoundError(f"there is no file {self.filename!r}")
@@ -140,7 +141,7 @@ class HDF5Backend(DeliveredBackend):
             return []
         with self._file.reading() as file:
             runs = stored_runs(file)
-            tails = Tails(self.journal_path)
+            tails = Tails(self.filename, self.journal)
             ends = {run.rid: _ends(tails, file, run, self.filename) for run in runs}
         infos = []
         for run in runs:

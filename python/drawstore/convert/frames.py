@@ -11,9 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..backends.emcee_file import EmceeRun
 from ..dtypes import parse_dtype
-from ..ensemble import by_walkers, is_ensemble
+from ..ensemble import by_walkers, is_ensemble, steps_of
 from ..interface import Chain, Run
 from ..meta import Variable
 from .blocks import Rows, block_rows, blocks, row_bytes
@@ -120,7 +119,7 @@ class _FramesWriter(Writer):
         """Cut the run into what is written at once: all walkers of an ensemble, or one chain."""
         variables = [*self._walkers.variables.values(), *self._walkers.sample_stats.values()]
         each = row_bytes(variables, self.run, self.n_rows)
-        if isinstance(self.run, EmceeRun) or is_ensemble(self.run):
+        if steps_of(self.run) is not None:
             n = min(self._lengths, default=0)
             for block in blocks(n, block_rows(each * len(self._chains))):
                 yield [(chain, block) for chain in self._chains]

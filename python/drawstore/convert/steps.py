@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drawstore import ensemble
 from drawstore.dtypes import parse_dtype
-from drawstore.emcee.blob_columns import columns_of, join, layout_in
+from drawstore.emcee.blob_columns import columns_of
 from drawstore.emcee.blobs import BlobLayout
-from drawstore.emcee.hdf import HDFBackend
-from drawstore.emcee.random_states import state_at
-from drawstore.ensemble import ensemble_meta, is_ensemble, parameters
 from drawstore.interface import Run
 
 if TYPE_CHECKING:
-    from drawstore.backends.emcee_file import EmceeRun
+    from drawstore.ensemble import RunSteps
     from drawstore.meta import RunMeta
 
-__all__ = ["Steps", "steps_in_file", "steps_of", "why_no_ensemble"]
+__all__ = ["Steps", "steps_of", "why_no_ensemble"]
 
 Array = NDArray[Any]
 _LOG_PROBS = ("lp", "log_prob")
@@ -69,11 +67,11 @@ class Steps:
         attributes = dict(run.attributes)
         if self.blobs is not None and self.blobs.dicts:
             attributes["blobs_are_dicts"] = True
-        return ensemble_meta(
+        return ensemble.ensemble_meta(
             self.nwalkers,
             self.ndim,
             self.dtype,
-            parameters(self.ndim, None, {}),
+            ensemble.parameters(self.ndim, None, {}),
             blobs=None if self.blobs is None else columns_of(self.blobs, self.nwalkers),
             attributes=attributes,
             rid=run.rid,
@@ -82,18 +80,13 @@ class Steps:
 
 def steps_of(run: Run) -> Steps:
     """Give the steps of a run for which `why_no_ensemble` has nothing to say."""
-    from drawstore.backends.emcee_file import EmceeRun
-
-    if isinstance(run, EmceeRun):
-        return steps_in_file(run)
-    return _of_ensemble(run) if is_ensemble(run) else _of_walkers(run)
+    steps = ensemble.steps_of(run)
+    return _of_walkers(run) if steps is None else _now(run, steps)
 
 
 def why_no_ensemble(run: Run) -> str:
     """Say why a run is none of an ensemble; the empty text where it is."""
-    from drawstore.backends.emcee_file import EmceeRun
-
-    if isinstance(run, EmceeRun) or is_ensemble(run):
+    if ensemble.steps_of(run) is not None:
         return ""
     if not _log_prob_of(run):
         return "there is no stat 'lp' or 'log_prob'"
@@ -109,46 +102,19 @@ def why_no_ensemble(run: Run) -> str:
     return ""
 
 
-def steps_in_file(run: EmceeRun) -> Steps:
-    """Give the steps in a file of emcee."""
-    backend = HDFBackend(run._backend.filename, run.rid, read_only=True)
-
-    def read(name: str, rows: range) -> Array:
-        with backend._steps() as steps:
-            return steps.read(name, rows)
-
-    with backend._steps() as steps:
+def _now(run: Run, steps: RunSteps) -> Steps:
+    with run.held_open():
+        count = len(steps)
         return Steps(
-            *backend.shape,
-            steps.count,
-            np.dtype(backend.dtype),
-            steps.blobs,
-            read,
-            steps.accepted(),
-            steps.random_state(),
+            steps.n_walkers,
+            steps.ndim,
+            count,
+            steps.dtype,
+            steps.blobs(),
+            steps.read,
+            steps.accepted(count),
+            steps.random_state(count),
         )
-
-
-def _of_ensemble(run: Run) -> Steps:
-    chains = run.get_chains()
-    count = len(chains[0]) if chains else 0
-    layout = layout_in(run.variables, bool(run.attributes.get("blobs_are_dicts")))
-    coords = run.variables["coords"]
-    nwalkers, ndim = coords.shape
-
-    def read(name: str, rows: range) -> Array:
-        slc = slice(rows.start, rows.stop)
-        if name == "blobs":
-            assert layout is not None
-            return join(layout, lambda part: chains[0].get_draws(part, slc))
-        return chains[0].get_draws("coords" if name == "chain" else name, slc)
-
-    accepted, state = np.zeros(nwalkers), None
-    if count:
-        last = chains[0].get_stats_at(count - 1, ["accepted"])["accepted"]
-        accepted, state = np.ma.filled(last, 0), state_at(chains[0], count - 1)
-    dtype = parse_dtype(coords.dtype)
-    return Steps(nwalkers, ndim, count, dtype, layout, read, accepted, state)
 
 
 def _of_walkers(run: Run) -> Steps:

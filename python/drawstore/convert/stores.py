@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..backends.emcee_file import EmceeRun
 from ..groups import SAMPLING
 from ..interface import Backend, Chain, Group, Run
 from .blocks import Rows, block_rows, blocks, row_bytes
@@ -41,10 +40,10 @@ def copy_run(run: Run, target: Backend, rows: Rows, source: str = "") -> None:
         copy says so, which is how the next conversion knows it.
     """
     steps = None
-    if isinstance(run, EmceeRun):
-        from .steps import steps_in_file
+    if run._own_steps() is not None:
+        from .steps import steps_of
 
-        steps = steps_in_file(run)
+        steps = steps_of(run)
     copy = target.init_run(run.meta if steps is None else steps.meta(run))
     try:
         if source:

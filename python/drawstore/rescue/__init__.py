@@ -22,7 +22,7 @@ from drawstore._core import is_locked
 from drawstore.clickhouse.address import is_url
 from drawstore.convert.placing import placed
 from drawstore.fileio import must_be_free
-from drawstore.hdf5.journal import journal_path
+from drawstore.hdf5.journal import journals_of
 from drawstore.hdf5.output import new_file
 from drawstore.hdf5.redo import redo_path
 from drawstore.hdf5.runs import ROOT
@@ -153,7 +153,7 @@ def _check_writers(path: str) -> None:
 
 
 def _notes(file: BrokenFile, path: str) -> Iterator[str]:
-    if os.path.exists(journal_path(path)) or os.path.exists(redo_path(path)):
+    if journals_of(path) or os.path.exists(redo_path(path)):
         yield (
             "what a process of drawstore has left beside it is not read; `drawstore recover` puts "
             "it into the file, where that can be read"
