@@ -14,7 +14,7 @@ from ..ensemble import by_walkers, is_ensemble
 from ..groups import SAMPLING
 from ..interface import Chain, Run
 from .blocks import Rows, block_rows, blocks, row_bytes
-from .writing import Writer
+from .writing import STATE_OF_ENSEMBLE, Writer
 
 try:
     import pyarrow as pa
@@ -37,7 +37,7 @@ class _FramesWriter(Writer):
     def __init__(self, run: Run, make: Callable[[str, Any], AbstractContextManager[Any]]) -> None:
         super().__init__(run)
         self._make = make
-        self._walkers = by_walkers(run)
+        self._walkers = by_walkers(run, blobs=True)
         with run.held_open():
             self._chains = self._walkers.get_chains()
             self._lengths = [len(chain) for chain in self._chains]
@@ -53,8 +53,8 @@ class _FramesWriter(Writer):
         self.losses += losses
         if groups:
             self.losses.append(f"groups: {', '.join(map(repr, groups))}")
-        if is_ensemble(run):
-            self.losses.append("accepted proposals, and states of the random numbers")
+        if is_ensemble(run) or isinstance(run, EmceeRun):
+            self.losses.append(STATE_OF_ENSEMBLE)
         self._schema = schema_of(self._items, metadata)
 
     def write(self, path: str, rows: Rows) -> None:

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from ..arviz import groups_of
 from ..arviz.datasets import SAMPLED
 from ..arviz.trees import DESCRIPTION
+from ..backends.emcee_file import EmceeRun
 from ..ensemble import by_walkers, is_ensemble
 from ..groups import SAMPLING
 from ..interface import Run
 from ..warmup import Part, is_mark
 from .blocks import Rows, block_rows, blocks
-from .writing import Writer
+from .writing import STATE_OF_ENSEMBLE, Writer
 
 __all__ = ["Sampled", "TreeWriter", "encoded", "time_encoding"]
 
@@ -106,8 +107,8 @@ class TreeWriter(Writer):
             self._describe(run)
 
     def _describe(self, run: Run) -> None:
-        walkers = by_walkers(run)
-        groups, attrs, problems, (posterior, warmup) = groups_of(run, equalize=False, lazy=True)
+        walkers = by_walkers(run, blobs=True)
+        groups, attrs, problems, (posterior, warmup) = groups_of(walkers, equalize=False, lazy=True)
         self.losses += problems
         self.sampled: list[Sampled] = []
         self.others: dict[str, xr.Dataset] = {}
@@ -170,8 +171,8 @@ class TreeWriter(Writer):
         hidden = [name for name in walkers.variables if name not in shown and name.endswith("__")]
         if hidden:
             self.losses.append(f"variables in the space in which PyMC samples: {', '.join(hidden)}")
-        if is_ensemble(run):
-            self.losses.append("blobs, accepted proposals, and states of the random numbers")
+        if is_ensemble(run) or isinstance(run, EmceeRun):
+            self.losses.append(STATE_OF_ENSEMBLE)
         missing = [
             name
             for name, stat in walkers.sample_stats.items()
