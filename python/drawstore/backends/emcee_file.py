@@ -268,14 +268,16 @@ class EmceeChain(ReadOnlyChain):
             for name in names:
                 if name not in known:
                     raise KeyError(f"there is no {name!r}; there are {', '.join(map(repr, known))}")
-                values = self._values(opened, name if known is self._variables else "lp", ascending)
+                number = known[name] if known is self._variables else None
+                values = self._values(opened, number, ascending)
                 out[name] = values[::-1] if rows.step < 0 else values
         return out
 
-    def _values(self, opened: _Opened, name: str, rows: range) -> NDArray[Any]:
-        if name == "lp":
+    def _values(self, opened: _Opened, number: int | None, rows: range) -> NDArray[Any]:
+        """Read a variable by its number, or the log-probability."""
+        if number is None:
             return self._run.read(opened, "log_prob", rows)[:, self._walker]
-        number, ndim = self._variables[name], self._run.ndim
+        ndim = self._run.ndim
         if number < ndim:
             return self._run.read(opened, "chain", rows)[:, self._walker, number]
         blobs = self._run.read(opened, "blobs", rows)[:, self._walker]
