@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import drawstore
@@ -86,19 +87,115 @@ def test_a_conversion_that_is_killed_leaves_no_half_file(target):
         assert_same_chains(only(target), run)
 
 
-@pytest.mark.parametrize("target", ["runs.h5"])
-def test_a_run_that_was_half_added_is_known_and_replaced(target):
+def rids(where):
+    return {info.rid for info in drawstore.open(where).get_runs()}
+
+
+@pytest.mark.parametrize("target", EXACT)
+def test_a_run_that_was_half_added_is_deleted_by_the_next_conversion(target):
     run = make_small()
     make_other(target)
     killed(target)
-    half = drawstore.open(target).get_run(run.rid)
-    assert half.to_datatree().attrs["unfinished_conversion"] == "source"
+    left = rids(target) - {"other"}
+    if target == "runs":  # it is hidden
+        assert left == set()
+        assert any(name.startswith(".unfinished-") for name in os.listdir(target))
+    else:
+        (half,) = left
+        assert half.startswith(f"{run.rid}.unfinished-")
     convert("source", target)
+    assert rids(target) == {"other", run.rid}
+    assert not any(".unfinished-" in name for name in os.listdir("runs") if target == "runs")
     whole = drawstore.open(target).get_run(run.rid)
     assert_same_chains(whole, run)
-    assert "unfinished_conversion" not in whole.to_datatree().attrs
     with pytest.raises(FileExistsError):
         convert("source", target)
+
+
+# Kills itself while the copy is made, when it is whole, and when it has replaced the other run.
+REPLACING = """
+import os, signal, sys
+from drawstore.convert import convert, stores
+die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+target, at = sys.argv[1:]
+name = {"runs": "take_run", "runs.h5": "replace_run"}[target]
+of = stores.FileBackend if target == "runs" else __import__("drawstore").HDF5Backend
+replace = getattr(of, name)
+setattr(of, name, lambda *given: (at == "whole" and die(), replace(*given), die()))
+convert("source", target, force=True, progress=die if at == "half" else None)
+"""
+
+
+@pytest.mark.parametrize("at", ["half", "whole", "replaced"])
+@pytest.mark.parametrize("target", EXACT)
+def test_a_run_is_there_until_another_replaces_it(target, at):
+    make_small()
+    convert("source", target)
+    shutil.move("source", "old")
+    new = make_small({1: 7, 2: 8})
+    done = subprocess.run([sys.executable, "-c", REPLACING, target, at], capture_output=True)
+    assert done.returncode == -9, done.stderr
+    expected = new if at == "replaced" else only("old")
+    assert_same_chains(drawstore.open(target).get_run(new.rid), expected)
+    convert("source", target, force=True)
+    assert rids(target) == {new.rid}
+    assert_same_chains(only(target), new)
+
+
+@pytest.mark.parametrize("target", EXACT)
+def test_a_run_that_is_to_be_replaced_stays_where_that_fails(target):
+    old = make_small()
+    convert("source", target)
+
+    def fail(done, total):
+        raise OSError("no room")
+
+    with pytest.raises(OSError, match="no room"):
+        convert("source", target, force=True, progress=fail)
+    assert rids(target) == {old.rid}
+    assert_same_chains(only(target), old)
+    store = drawstore.open(target, "a")
+    with (
+        store.get_run(old.rid).init_chain(0, resume=True),
+        pytest.raises(RuntimeError, match="being written"),
+    ):
+        convert("source", target, force=True)
+    assert rids(target) == {old.rid}
+    assert_same_chains(only(target), old)
+
+
+# Sources that grow, and damaged ones.
+
+
+@pytest.mark.parametrize("source", EXACT)
+def test_a_run_that_is_written_is_copied_as_it_is(source):
+    store = drawstore.HDF5Backend(source) if ".h5" in source else drawstore.FileBackend(source)
+    with store.init_run(drawstore.make_meta({"x": (float, ())}, rid="r")) as run:
+        chain = run.init_chain(0)
+        chain.extend({"x": np.arange(5.0)})
+        others = ["copy", "copy.nc", "copy.parquet"]
+        for target in others:
+            convert(source, target, progress=lambda *_: chain.append({"x": -1.0}))
+    lengths = [len(only(target).get_chains()[0]) for target in others]
+    assert lengths == sorted(lengths)
+    assert lengths[0] == 5
+    for target in others:
+        copied = only(target).get_chains()[0].get_draws("x")
+        np.testing.assert_array_equal(
+            copied, only(source).get_chains()[0].get_draws("x")[: len(copied)]
+        )
+
+
+@pytest.mark.parametrize("target", ["copy", "copy.h5", "copy.nc", "copy.parquet"])
+def test_damaged_chains_are_told_and_not_converted(target):
+    make_small({0: 3000})
+    (path,) = Path("source").glob("*/*.draws")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(OSError, match=r"chain-0.draws.*(damaged|checksum)"):
+        convert("source", target)
+    assert os.listdir() == ["source"]
 
 
 @pytest.mark.parametrize("target", [*TREES, "run.parquet"])

@@ -5,11 +5,14 @@ from __future__ import annotations
 import builtins
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .clickhouse.address import is_url
 from .interface import Backend, Run, RunInfo
 from .meta import RunMeta
+
+if TYPE_CHECKING:
+    from .backends.hdf5 import HDF5Backend
 
 __all__ = ["OF_ZARR", "open"]
 
@@ -185,12 +188,12 @@ class SeveralKinds(Backend):
 
     Parameters
     ----------
-    first : Backend
+    first : HDF5Backend
         Which takes new runs.
     others : sequence of Backend
     """
 
-    def __init__(self, first: Backend, others: Sequence[Backend]) -> None:
+    def __init__(self, first: HDF5Backend, others: Sequence[Backend]) -> None:
         self._first = first
         self._all = [first, *others]
 
@@ -212,6 +215,10 @@ class SeveralKinds(Backend):
     def delete_run(self, rid: str) -> None:
         """Delete a run: see `drawstore.Backend.delete_run`."""
         self._holder(rid).delete_run(rid)
+
+    def replace_run(self, rid: str, by: str) -> None:
+        """Give a run the id of another: see `drawstore.HDF5Backend.replace_run`."""
+        self._first.replace_run(rid, by)
 
     def close(self) -> None:
         """Close what was begun."""

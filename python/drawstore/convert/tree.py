@@ -72,14 +72,31 @@ class Sampled:
             sizes[dim] = -(-sizes[dim] // 2)
         return tuple(max(1, sizes[str(dim)]) for dim in variable.dims)
 
+    def kinds(self) -> dict[str, str]:
+        """Give for each variable the first one that differs from it in name and values alone."""
+        first: dict[tuple[str, ...], str] = {}
+        kinds = {}
+        for name, variable in self.dataset.data_vars.items():
+            key = (variable.dtype.str, *map(str, variable.dims), str(variable.attrs))
+            kinds[str(name)] = first.setdefault(key, str(name))
+        return kinds
+
     def key(self, variable: xr.Variable, rows: range) -> tuple[slice, ...]:
         """Select draws of a variable."""
         draws = slice(rows.start, rows.stop)
         return tuple(draws if dim == "draw" else slice(None) for dim in variable.dims)
 
+    def first(self) -> xr.Dataset:
+        """Read the first draw of one variable of each kind."""
+        names = list(dict.fromkeys(self.kinds().values()))
+        return self._read(self.dataset[names] if names else self.dataset, slice(0, 1))
+
     def part(self, rows: slice) -> xr.Dataset:
         """Read draws."""
-        part = self.dataset.isel(draw=rows).load() if self.n_draws else self.dataset.load()
+        return self._read(self.dataset, rows)
+
+    def _read(self, dataset: xr.Dataset, rows: slice) -> xr.Dataset:
+        part = dataset.isel(draw=rows).load() if self.n_draws else dataset.load()
         kept = {name: _as_kept(variable, self.least_float) for name, variable in part.items()}
         return part.assign(kept)
 
@@ -127,7 +144,7 @@ class TreeWriter(Writer):
     def write(self, path: str, rows: Rows) -> None:
         """Write all of it to a path where nothing is, and tell of each block."""
         with self.run.held_open():
-            template = {group.name: group.part(slice(0, 1)) for group in self.sampled}
+            template = {group.name: group.first() for group in self.sampled}
         self.create(path, template)
         for group in self.sampled:
             if group.n_draws == 0:
@@ -141,7 +158,7 @@ class TreeWriter(Writer):
 
     @abstractmethod
     def create(self, path: str, template: dict[str, xr.Dataset]) -> None:
-        """Write all but the draws, of which there is the first one, to show what they are."""
+        """Write all but the draws; the first one of each kind of variable shows what they are."""
 
     @abstractmethod
     def fill(self, path: str, group: Sampled, block: range, part: xr.Dataset) -> None:
