@@ -105,7 +105,7 @@ def test_a_run_that_was_half_added_is_deleted_by_the_next_conversion(target):
         assert half.startswith(f"{run.rid}.unfinished-")
     convert("source", target)
     assert rids(target) == {"other", run.rid}
-    assert not any(".unfinished-" in name for name in os.listdir("runs") if target == "runs")
+    assert target != "runs" or len(os.listdir(target)) == 2
     whole = drawstore.open(target).get_run(run.rid)
     assert_same_chains(whole, run)
     with pytest.raises(FileExistsError):
@@ -188,12 +188,14 @@ def test_a_run_that_is_written_is_copied_as_it_is(source):
 
 @pytest.mark.parametrize("target", ["copy", "copy.h5", "copy.nc", "copy.parquet"])
 def test_damaged_chains_are_told_and_not_converted(target):
-    make_small({0: 3000})
+    run = drawstore.FileBackend("source").init_run(drawstore.make_meta({"x": (float, ())}))
+    with run.init_chain(0) as chain:
+        chain.extend({"x": np.arange(30_000.0)})
     (path,) = Path("source").glob("*/*.draws")
     data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
+    data[-8000] ^= 1
     path.write_bytes(data)
-    with pytest.raises(OSError, match=r"chain-0.draws.*(damaged|checksum)"):
+    with pytest.raises(ValueError, match=r"chain-0.draws' is damaged"):
         convert("source", target)
     assert os.listdir() == ["source"]
 
