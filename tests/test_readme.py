@@ -39,7 +39,7 @@ def test_every_python_block_runs(tmp_path, monkeypatch, capsys):
         signal.signal(signal.SIGTERM, handler)
     assert capsys.readouterr().out.startswith("1500 [")
     made = {"chain.h5", "fits", "runs", "runs.h5", "chain.nc", "again.h5"}
-    made |= {"theirs.h5", "copy.h5", "saved.h5"}
+    made |= {"theirs.h5", "copy.h5", "saved.h5", "posterior.parquet"}
     assert {path.name for path in tmp_path.iterdir()} == made
 
 

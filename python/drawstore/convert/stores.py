@@ -111,7 +111,7 @@ def copy_run(run: Run, target: Backend, rows: Rows, *, rid: str = "") -> None:
         if steps is not None:
             _copy_steps(steps, copy, rows)
         else:
-            _copy_chains(run, copy, rows)
+            _copy_chains(run, copy, rows, apart=isinstance(target, FileBackend))
         for name, group in run._load_groups().items():
             copy._save_group(name, group)
     except BaseException:
@@ -122,8 +122,8 @@ def copy_run(run: Run, target: Backend, rows: Rows, *, rid: str = "") -> None:
         raise
 
 
-def _copy_chains(run: Run, copy: Run, rows: Rows) -> None:
-    """Copy chains; while one is read, the disk makes the one before durable."""
+def _copy_chains(run: Run, copy: Run, rows: Rows, apart: bool) -> None:
+    """Copy chains; where they lie apart, the disk makes one durable while the next is read."""
     draws, stats = list(run.variables), list(run.sample_stats)
     chains = run.get_chains()
     lengths = [len(chain) for chain in chains]
@@ -140,6 +140,9 @@ def _copy_chains(run: Run, copy: Run, rows: Rows) -> None:
                     {name: chain.get_stats(name, slc) for name in stats},
                 )
                 rows.add(len(block))
+            if not apart:  # they would wait for each other
+                into.close()
+                continue
             if closing is not None:
                 closing.result()  # so that few are open at a time
             closing = closer.submit(into.close)
