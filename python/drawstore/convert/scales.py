@@ -33,13 +33,17 @@ def make_like(source: h5py.Group, target: h5py.Group, group: Sampled) -> None:
     """
     copy_attributes(source, target)
     kinds = group.kinds()
+    # Beside them there may be types that have a name, as that of complex numbers.
+    found = {name: item for name, item in source.items() if isinstance(item, h5py.Dataset)}
+    scales = {
+        name: [dim[0].name.rpartition("/")[2] for dim in item.dims if len(dim)]
+        for name, item in found.items()
+    }
     dims: dict[str, list[str]] = {}
-    for name in [*kinds, *(name for name in source if name not in kinds)]:
-        like = source[kinds.get(name, name)]
-        if not isinstance(like, h5py.Dataset):  # a type that has a name, as that of complex numbers
-            continue
-        dims[name] = [dim[0].name.rpartition("/")[2] for dim in like.dims if len(dim)]
-        _make(target, name, like, dims[name] or [name], group)
+    for name in [*kinds, *(name for name in found if name not in kinds)]:
+        like = kinds.get(name, name)
+        dims[name] = scales[like]
+        _make(target, name, found[like], dims[name] or [name], group)
     references = {dim: target[dim].ref for named in dims.values() for dim in named}
     referrers: dict[str, list[tuple[h5py.Reference, int]]] = {dim: [] for dim in references}
     for name, named in dims.items():

@@ -76,7 +76,8 @@ class Sampled:
         """Give for each variable the first one that differs from it in name and values alone."""
         first: dict[tuple[str, ...], str] = {}
         kinds = {}
-        for name, variable in self.dataset.data_vars.items():
+        for name in self.dataset.data_vars:
+            variable = self.dataset.variables[name]
             key = (variable.dtype.str, *map(str, variable.dims), str(variable.attrs))
             kinds[str(name)] = first.setdefault(key, str(name))
         return kinds
@@ -97,7 +98,8 @@ class Sampled:
 
     def _read(self, dataset: xr.Dataset, rows: slice) -> xr.Dataset:
         part = dataset.isel(draw=rows).load() if self.n_draws else dataset.load()
-        kept = {name: _as_kept(variable, self.least_float) for name, variable in part.items()}
+        variables = part.variables
+        kept = {name: _as_kept(variables[name], self.least_float) for name in part.data_vars}
         return part.assign(kept)
 
 
@@ -311,7 +313,7 @@ def _kept_dtype(dtype: np.dtype[Any], least_float: int) -> np.dtype[Any]:
     return dtype
 
 
-def _as_kept(variable: xr.DataArray, least_float: int) -> xr.Variable:
+def _as_kept(variable: xr.Variable, least_float: int) -> xr.Variable:
     values: NDArray[Any] = variable.values
     if values.dtype.kind == "O":
         values = np.where(values == None, "", values).astype(object)  # noqa: E711 - elementwise
