@@ -211,6 +211,11 @@ def test_values_that_a_frame_lacks():
         chain.get_draws("n")
     with pytest.raises(ValueError, match="'n' lacks values"):
         convert("run.parquet", "store")
+    table = pyarrow.table({"x": [1.0, 2.0], "lists": [[1.0, None], []]})
+    pyarrow.feather.write_feather(table, "lists.arrow")
+    with pytest.raises(ValueError, match="'lists' lacks values"):
+        only("lists.arrow").get_chains()[0].get_draws("lists")
+    os.unlink("lists.arrow")
     assert sorted(os.listdir()) == ["run.parquet"]
 
 

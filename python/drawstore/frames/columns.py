@@ -164,7 +164,10 @@ class Item:
             inner = inner.values
         size = math.prod(self.shape[1:])
         first, last = int(ends[0]) * size, int(ends[-1]) * size
-        flat = _plain(inner.slice(first, last - first), self.held).astype(self.dtype, copy=False)
+        inner = inner.slice(first, last - first)
+        if inner.null_count:
+            raise self._incomplete()
+        flat = _plain(inner, self.held).astype(self.dtype, copy=False)
         flat = flat.reshape(-1, *self.shape[1:])
         flat.flags.writeable = False
         for i in range(n):
