@@ -72,7 +72,12 @@ void exchange_folders(const std::filesystem::path& other, const std::filesystem:
     std::filesystem::path aside = other;
     aside += ".old";
     std::filesystem::rename(place, aside);
-    std::filesystem::rename(other, place);
+    std::error_code error;
+    std::filesystem::rename(other, place, error);
+    if (error) {
+        std::filesystem::rename(aside, place);
+        throw std::filesystem::filesystem_error("cannot replace", other, place, error);
+    }
     std::filesystem::rename(aside, other);
 }
 
