@@ -184,6 +184,28 @@ class ClickHouseBackend(DeliveredBackend):
         self.check_not_written(rid)
         self.runs.remove(record)
 
+    def replace_run(self, rid: str, by: str) -> None:
+        """Give a run the id of another, which is deleted: on one server all of that at once.
+
+        Parameters
+        ----------
+        rid : str
+            Of which there may be a run, or none.
+        by : str
+            Of the run that is to have this id.
+
+        Raises
+        ------
+        KeyError
+            Where there is no such run.
+        RuntimeError
+            Where this process is writing one of them.
+        """
+        self.check_writable()
+        for each in (rid, by):
+            self.check_not_written(each)
+        self.runs.replace(rid, self.runs.find(by))
+
     def close(self, timeout: float = EXIT_WAIT) -> None:
         super().close(timeout)
         self.runs.tables.server.close()

@@ -19,6 +19,7 @@ from drawstore._core import (
     memory_backend,
     resume_syncing,
     run_folder,
+    take_run,
 )
 from drawstore.groups import from_npz, to_npz_bytes, write_npz
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
@@ -325,6 +326,26 @@ class FileBackend(StoredBackend):
             )
         self._groups(rid).mkdir(exist_ok=True)
         write_npz(group, self._groups(rid) / f"{quote(name, safe='')}.npz")
+
+    def take_run(self, source: FileBackend, rid: str) -> None:
+        """Move a closed run from another directory on the same disk to this one.
+
+        It takes the place of the run of its id, where there is one, which is deleted: whoever looks
+        finds the one or the other.
+
+        Parameters
+        ----------
+        source : FileBackend
+        rid : str
+
+        Raises
+        ------
+        OSError
+            Where it is not there, or on another disk.
+        RuntimeError
+            Where the other run is being written; nothing is changed then.
+        """
+        take_run(self.directory, source.directory, rid)
 
     def load_groups(self, rid: str) -> dict[str, Group]:
         """Give the groups of a run: see `StoredBackend.load_groups`."""

@@ -29,6 +29,7 @@ from drawstore.hdf5.runs import (
     encoded,
     find_run,
     read_meta,
+    replace_run,
     run_size,
     store_bytes,
     stored_runs,
@@ -160,6 +161,27 @@ class HDF5Backend(DeliveredBackend):
             pass
         self.check_not_written(rid)
         self._change(lambda file: delete_run(file, rid, self.filename))
+
+    def replace_run(self, rid: str, by: str) -> None:
+        """Give a run the id of another, which is deleted: all of that at once.
+
+        Parameters
+        ----------
+        rid : str
+            Of which there may be a run, or none.
+        by : str
+            Of the run that is to have this id.
+
+        Raises
+        ------
+        KeyError
+            Where there is no such run.
+        RuntimeError
+            Where one of them is being written.
+        """
+        for each in (rid, by):
+            self.check_not_written(each)
+        self._change(lambda file: replace_run(file, rid, by, self.filename))
 
     # How it is done.
 

@@ -15,6 +15,8 @@ from drawstore.emcee.blob_columns import columns_of
 from drawstore.emcee.blobs import BlobLayout
 from drawstore.interface import Run
 
+from .walkers import WalkerBlobs, log_prob_of, parameters_in
+
 if TYPE_CHECKING:
     from drawstore.ensemble import RunSteps
     from drawstore.meta import RunMeta
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 __all__ = ["Steps", "steps_of", "why_no_ensemble"]
 
 Array = NDArray[Any]
-_LOG_PROBS = ("lp", "log_prob")
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class Steps:
         Accepted proposals of each walker in all.
     random_state : tuple or None
         After the last step.
+    losses : tuple of str
+        What of the run is not in the steps.
     """
 
     nwalkers: int
@@ -52,6 +55,7 @@ class Steps:
     read: Callable[[str, range], Array]
     accepted: Array
     random_state: Any
+    losses: tuple[str, ...] = ()
 
     @property
     def row_bytes(self) -> int:
@@ -88,11 +92,11 @@ def why_no_ensemble(run: Run) -> str:
     """Say why a run is none of an ensemble; the empty text where it is."""
     if ensemble.steps_of(run) is not None:
         return ""
-    if not _log_prob_of(run):
+    if not log_prob_of(run):
         return "there is no stat 'lp' or 'log_prob'"
     if len({len(chain) for chain in run.get_chains()}) != 1:
         return "its chains, which are to be the walkers, are none, or differ in length"
-    places = [variable for variable in run.variables.values() if not variable.is_deterministic]
+    places = list(parameters_in(run).values())
     odd = [v.name for v in places if v.undefined_ndim or any(n < 0 for n in v.shape)]
     if odd:
         return f"the shape of {', '.join(odd)} differs from draw to draw"
@@ -120,12 +124,15 @@ def _now(run: Run, steps: RunSteps) -> Steps:
 def _of_walkers(run: Run) -> Steps:
     """Take the chains of a run for walkers."""
     chains = run.get_chains()
-    places = {v.name: v for v in run.variables.values() if not v.is_deterministic}
+    places = parameters_in(run)
     dtype = parse_dtype(next(iter(places.values())).dtype)
-    log_prob = _log_prob_of(run)
+    log_prob = log_prob_of(run)
+    blobs = WalkerBlobs(run)
 
     def read(name: str, rows: range) -> Array:
         slc = slice(rows.start, rows.stop)
+        if name == "blobs":
+            return blobs.read(rows)
         if name == "log_prob":
             columns = [np.ma.filled(c.get_stats(log_prob, slc), np.nan) for c in chains]
             return np.stack(columns, axis=1).astype(dtype, copy=False)
@@ -137,11 +144,9 @@ def _of_walkers(run: Run) -> Steps:
 
     ndim = sum(int(np.prod(v.shape, dtype=np.int64)) for v in places.values())
     n = len(chains)
-    return Steps(n, ndim, len(chains[0]), dtype, None, read, np.zeros(n), None)
-
-
-def _log_prob_of(run: Run) -> str:
-    return next((name for name in _LOG_PROBS if name in run.sample_stats), "")
+    return Steps(
+        n, ndim, len(chains[0]), dtype, blobs.layout, read, np.zeros(n), None, tuple(blobs.losses)
+    )
 
 
 def _float(dtypes: set[str]) -> str:

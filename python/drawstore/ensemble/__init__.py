@@ -8,6 +8,7 @@ from .backends import steps_in
 from .describing import (
     RANDOM_STATE,
     Parameter,
+    blob_variables,
     coordinate_names,
     ensemble_meta,
     is_ensemble,
@@ -22,6 +23,7 @@ __all__ = [
     "Parameter",
     "RunSteps",
     "Steps",
+    "blob_variables",
     "by_walkers",
     "coordinate_names",
     "ensemble_meta",

@@ -7,9 +7,9 @@ proposals of each walker so far and the state of the random numbers, which a run
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "RANDOM_STATE",
     "Parameter",
+    "blob_variables",
     "coordinate_names",
     "ensemble_meta",
     "is_ensemble",
@@ -36,6 +37,7 @@ RANDOM_STATE = np.dtype(
 """State of NumPy's RandomState, an MT19937, after a step."""
 
 _LAYOUT = "ensemble"
+_BLOB_FIELD = "blobs."
 
 
 @dataclass(frozen=True)
@@ -190,3 +192,33 @@ def parameters_of(run: Run) -> list[Parameter]:
         )
         for item in run.attributes["parameters"]
     ]
+
+
+def blob_variables(
+    blobs: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]], taken: Collection[str]
+) -> dict[str, tuple[str, str | None, tuple[DTypeLike, tuple[int, ...]]]]:
+    """Name the variables that show the blobs of a walker.
+
+    Parameters
+    ----------
+    blobs : mapping of str to (dtype, shape)
+        By the name of what holds them, "blobs" or "blobs.FIELD". A structured dtype has a variable
+        for each field; Python objects are text.
+    taken : collection of str
+        Names of the parameters; a field of such a name is shown as "blobs.FIELD".
+
+    Returns
+    -------
+    dict of str to (str, str or None, spec)
+        For each variable, what holds it, which field of that, and dtype and shape.
+    """
+    shown: dict[str, tuple[str, str | None, tuple[DTypeLike, tuple[int, ...]]]] = {}
+    for source, (dtype, shape) in blobs.items():
+        for field in dtype.names or (None,):
+            part = dtype if field is None else dtype[field]
+            name = source.removeprefix(_BLOB_FIELD) if field is None else field
+            if name in taken or name in shown:
+                name = f"{_BLOB_FIELD}{name}"
+            kind: DTypeLike = "str" if part.base.hasobject else part.base
+            shown[name] = source, field, (kind, (*shape, *part.shape))
+    return shown

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,58 +15,76 @@ from ..dtypes import parse_dtype
 from ..interface import Chain, Group, Run
 from ..meta import VariableSpec, make_meta
 from ..read_only import ReadOnlyChain
-from .describing import is_ensemble, parameters_of
+from .describing import blob_variables, is_ensemble, parameters_of
 
 if TYPE_CHECKING:
-    from ..meta import RunMeta
+    from ..meta import RunMeta, Variable
 
 __all__ = ["by_walkers"]
 
+_BLOBS, _BLOB_FIELD = "blobs", "blobs."  # variables of a step
 _BLOCK_BYTES = 32 * 2**20  # that are read at once where draws do not lie in memory
 
 Array = NDArray[Any]
 
 
-def by_walkers(run: Run) -> Run:
+def by_walkers(run: Run, *, blobs: bool = False) -> Run:
     """Show the run of an ensemble with its walkers as chains, and its parameters as variables.
 
     Parameters
     ----------
     run : Run
         Any.
+    blobs : bool
+        Show blobs as well, as variables that follow from the parameters: see `blob_variables`.
 
     Returns
     -------
     Run
         To be read only, with the steps that there are now; other runs as they are.
     """
-    return _Walkers(run) if is_ensemble(run) else run
+    return _Walkers(run, blobs) if is_ensemble(run) else run
 
 
 class _Walkers(Run):
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, with_blobs: bool) -> None:
         self._run = run
         chains = run.get_chains()
         self._chain = chains[0] if chains else None
         self._steps = 0 if self._chain is None else len(self._chain)
-        variable = run.variables["coords"]
-        self._n_walkers, self._ndim = variable.shape
-        self._dtype = parse_dtype(variable.dtype)
+        variables = run.variables
+        self._n_walkers, ndim = variables["coords"].shape
+        dtype = parse_dtype(variables["coords"].dtype)
         attributes: dict[str, Any] = run.attributes
         every = slice(None)
-        # What to take of which variable of the ensemble.
-        self._picks: dict[str, tuple[str, tuple[Any, ...]]] = {"lp": ("log_prob", ())}
+        self._stats = {"lp": _Pick("log_prob", (), dtype, (), dtype.itemsize)}
+        self._draws: dict[str, _Pick] = {}
         specs: dict[str, VariableSpec] = {}
         for parameter in parameters_of(run):
             index: int | slice | list[int]
             index = (
                 parameter.index if isinstance(parameter.index, int) else _as_slice(parameter.index)
             )
-            specs[parameter.name] = (self._dtype, parameter.shape, parameter.dims)
-            self._picks[parameter.name] = ("coords", (every, every, index))
+            specs[parameter.name] = (dtype, parameter.shape, parameter.dims)
+            key = every, every, index
+            size = ndim * dtype.itemsize
+            self._draws[parameter.name] = _Pick("coords", key, dtype, parameter.shape, size)
+        held = {
+            name: (_held(variable), tuple(variable.shape[1:]))
+            for name, variable in variables.items()
+            if with_blobs and (name == _BLOBS or name.startswith(_BLOB_FIELD))
+        }
+        blobs = blob_variables(held, specs)
+        for name, (source, field, spec) in blobs.items():
+            kind, shape = held[source]
+            part = (kind if field is None else kind[field]).base
+            size = math.prod(shape) * kind.itemsize
+            self._draws[name] = _Pick(source, () if field is None else field, part, spec[1], size)
+            specs[name] = spec
         self._meta = make_meta(
             specs,
-            {"lp": (self._dtype, ())},
+            {"lp": (dtype, ())},
+            deterministics=blobs,
             coords={
                 name: values
                 for name, values in run.coords.items()
@@ -77,7 +97,7 @@ class _Walkers(Run):
             },
             rid=run.rid,
         )
-        self._last: tuple[tuple[str, range], Array] | None = None
+        self._last: tuple[tuple[str, str, range], Array] | None = None
         self._block: tuple[tuple[str, range], Array] | None = None
 
     @property
@@ -117,23 +137,23 @@ class _Walkers(Run):
     def __len__(self) -> int:
         return self._steps
 
-    def values(self, name: str, names: Sequence[str], slc: slice) -> Array:
-        """Give one of some names for all walkers, shape (n, n_walkers, ...)."""
-        if name not in names:
-            raise KeyError(f"there is no {name!r}; there are {list(names)}")
+    def values(self, name: str, of: Literal["draws", "stats"], slc: slice) -> Array:
+        """Give a variable or a stat of all walkers, shape (n, n_walkers, ...)."""
+        picks = self._draws if of == "draws" else self._stats
+        if name not in picks:
+            raise KeyError(f"there is no {name!r}; there are {list(picks)}")
         rows = range(self._steps)[slc]
-        source, pick = self._picks[name]
-        shape = () if name == "lp" else tuple(self.variables[name].shape)
+        pick = picks[name]
         values: Array
         if self._chain is None:
-            values = np.empty((0, self._n_walkers, *shape), self._dtype)
-        elif self.in_memory and not any(isinstance(part, list) for part in pick):
-            values = self._chain.get_draws(source, _slice_of(rows))[pick]
-        elif self._last is not None and self._last[0] == (name, rows):
+            values = np.empty((0, self._n_walkers, *pick.shape), pick.dtype)
+        elif self.in_memory and not pick.copies:
+            values = self._chain.get_draws(pick.source, _slice_of(rows))[pick.key]
+        elif self._last is not None and self._last[0] == (of, name, rows):
             values = self._last[1]
         else:
-            values = self._read(self._chain, source, pick, rows, shape)
-            self._last = (name, rows), values  # one walker after the other is going to ask for it
+            values = self._read(self._chain, pick, rows)
+            self._last = (of, name, rows), values  # one walker after the other will ask for it
         return values
 
     def _steps_of(self, chain: Chain, source: str, rows: range) -> Array:
@@ -142,17 +162,43 @@ class _Walkers(Run):
             self._block = (source, rows), chain.get_draws(source, _slice_of(rows))
         return self._block[1]
 
-    def _read(
-        self, chain: Chain, source: str, pick: tuple[Any, ...], rows: range, shape: tuple[int, ...]
-    ) -> Array:
-        values = np.empty((len(rows), self._n_walkers, *shape), self._dtype)
-        step_bytes = self._n_walkers * max(1, self._ndim) * self._dtype.itemsize
-        n = max(1, _BLOCK_BYTES // max(1, step_bytes))
+    def _read(self, chain: Chain, pick: _Pick, rows: range) -> Array:
+        values = np.empty((len(rows), self._n_walkers, *pick.shape), pick.dtype)
+        n = max(1, _BLOCK_BYTES // max(1, self._n_walkers * pick.row_bytes))
         for start in range(0, len(rows), n):
-            block = self._steps_of(chain, source, rows[start : start + n])
-            values[start : start + n] = block[pick]
+            block = self._steps_of(chain, pick.source, rows[start : start + n])
+            values[start : start + n] = block[pick.key]
         values.flags.writeable = False
         return values
+
+
+@dataclass(frozen=True)
+class _Pick:
+    """What to take of a variable of the steps, for one variable or stat of the walkers.
+
+    Attributes
+    ----------
+    source : str
+        The variable of the steps.
+    key : tuple or str
+        What to take of it: a selection, or a field.
+    dtype : dtype
+    shape : tuple of int
+        Of one value.
+    row_bytes : int
+        That a walker has in the variable of the steps.
+    """
+
+    source: str
+    key: Any
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    row_bytes: int
+
+    @property
+    def copies(self) -> bool:
+        """Whether taking it is a copy."""
+        return isinstance(self.key, tuple) and any(isinstance(part, list) for part in self.key)
 
 
 class _Walker(ReadOnlyChain):
@@ -172,10 +218,10 @@ class _Walker(ReadOnlyChain):
         return len(self._walkers)
 
     def get_draws(self, name: str, slc: slice = slice(None)) -> Array:
-        return self._get(name, list(self._walkers.variables), slc)
+        return self._get(name, "draws", slc)
 
     def get_stats(self, name: str, slc: slice = slice(None)) -> Array:
-        return self._get(name, ["lp"], slc)
+        return self._get(name, "stats", slc)
 
     def get_draws_at(self, i: int, names: Sequence[str] | None = None) -> dict[str, Array]:
         names = list(self._walkers.variables) if names is None else names
@@ -184,8 +230,8 @@ class _Walker(ReadOnlyChain):
     def get_stats_at(self, i: int, names: Sequence[str] | None = None) -> dict[str, Array]:
         return {name: self.get_stats(name, self._at(i))[0, ...] for name in names or ["lp"]}
 
-    def _get(self, name: str, names: Sequence[str], slc: slice) -> Array:
-        values: Array = self._walkers.values(name, names, slc)[:, self._number, ...]
+    def _get(self, name: str, of: Literal["draws", "stats"], slc: slice) -> Array:
+        values: Array = self._walkers.values(name, of, slc)[:, self._number, ...]
         return values
 
     def _at(self, i: int) -> slice:
@@ -197,6 +243,10 @@ class _Walker(ReadOnlyChain):
 
     def _refusal(self) -> RuntimeError:
         return _only_read()
+
+
+def _held(variable: Variable) -> np.dtype[Any]:
+    return np.dtype(object) if variable.dtype == "str" else parse_dtype(variable.dtype)
 
 
 def _only_read() -> RuntimeError:
