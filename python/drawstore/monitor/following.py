@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,10 +16,11 @@ from ..warmup import GrowingPart, is_mark
 from .status import Numbers, Progress
 
 if TYPE_CHECKING:
+    from ..ensemble import Steps
     from ..interface import Chain, Run
     from ..meta import Variable
 
-__all__ = ["Ensemble", "Followed", "FollowedChain", "FollowedEnsemble", "FollowedWalkers"]
+__all__ = ["Followed", "FollowedChain", "FollowedEnsemble", "FollowedWalkers"]
 
 Array = NDArray[Any]
 
@@ -133,36 +133,6 @@ class FollowedChain(Followed):
         return values
 
 
-@dataclass(frozen=True)
-class Ensemble:
-    """The steps of an ensemble, wherever they are.
-
-    Attributes
-    ----------
-    label : str
-    variables, names : tuple of str
-        Of each coordinate of a walker: the parameter that it belongs to, and its own name.
-    is_named : bool
-        Whether somebody gave these names.
-    n_walkers : int
-    count : callable
-        Gives the number of steps.
-    coords : callable
-        ``coords(start, stop)`` gives positions, shape (stop - start, n_walkers, ndim).
-    accepted : callable
-        Gives the accepted proposals of each walker so far, shape (n_walkers,).
-    """
-
-    label: str
-    variables: tuple[str, ...]
-    names: tuple[str, ...]
-    is_named: bool
-    n_walkers: int
-    count: Callable[[], int]
-    coords: Callable[[int, int], Array]
-    accepted: Callable[[], Array]
-
-
 class FollowedWalkers(Followed):
     """An ensemble of which each walker is a chain.
 
@@ -204,37 +174,35 @@ class FollowedEnsemble(Followed):
 
     Parameters
     ----------
-    ensemble : Ensemble
-    columns : sequence of int
-        The coordinates.
+    steps : Steps
+    columns : dict of int to str
+        The coordinates, and their names.
     discard : int
         Steps to leave out at the start.
     """
 
-    def __init__(self, ensemble: Ensemble, columns: Sequence[int], discard: int) -> None:
-        self.names = tuple(ensemble.names[i] for i in columns)
-        self.n_walkers = ensemble.n_walkers
-        self._ensemble = ensemble
-        every = list(columns) == list(range(len(ensemble.names)))
+    def __init__(self, steps: Steps, columns: Mapping[int, str], discard: int) -> None:
+        self.names = tuple(columns.values())
+        self.n_walkers = steps.n_walkers
+        self._steps = steps
+        every = list(columns) == list(range(steps.ndim))
         self._columns = slice(None) if every else list(columns)
         self._discard = discard
 
     def count(self) -> int:
-        return self._ensemble.count()
+        return len(self._steps)
 
     def update(self) -> Progress:
         n = self.count()
         n_steps = max(0, n - self._discard)
         acceptance: Numbers | None = None
         if n:
-            acceptance = np.asarray(self._ensemble.accepted(), dtype=float) / n
-        return Progress(
-            self._ensemble.label, n_steps, n - n_steps, self.n_walkers, True, acceptance
-        )
+            acceptance = np.asarray(self._steps.accepted(n), dtype=float) / n
+        return Progress(self._steps.label, n_steps, n - n_steps, self.n_walkers, True, acceptance)
 
     def read(self, start: int, stop: int) -> Array:
-        coords = self._ensemble.coords(start + self._discard, stop + self._discard)
-        values: Array = coords[:, :, self._columns]
+        rows = range(start + self._discard, stop + self._discard)
+        values: Array = self._steps.read("chain", rows)[:, :, self._columns]
         return values
 
 
