@@ -21,6 +21,29 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         type=int,
         help="how often each test of tests/faults repeats its fault (each has a small default)",
     )
+    parser.addoption(
+        "--part",
+        type=part_of,
+        default=(1, 1),
+        metavar="K/N",
+        help="run every N-th test, beginning with the K-th; all N parts together are all tests",
+    )
+
+
+def part_of(text: str) -> tuple[int, int]:
+    k, n = map(int, text.split("/"))
+    if not 1 <= k <= n:
+        raise ValueError(text)
+    return k, n
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    k, n = config.getoption("part")
+    chosen = items[k - 1 :: n]
+    if len(chosen) < len(items):
+        kept = set(chosen)
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = chosen
 
 
 @pytest.fixture(scope="session")

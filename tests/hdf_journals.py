@@ -3,8 +3,10 @@
 import os
 import shutil
 
-from drawstore import HDF5Backend
-from hdf_runs import META, fill
+from drawstore import HDF5Backend, make_meta
+from hdf_runs import META, fill, stored
+
+ENV = {**os.environ, "PYTHONPATH": os.path.dirname(__file__)}  # of a process
 
 
 def journal_of(path):
@@ -37,3 +39,9 @@ def set_aside(path):
     """Journals of a file that were set aside."""
     folder, name = os.path.split(journal_of(path))
     return sorted(found for found in os.listdir(folder) if found.startswith(f"{name}.set-aside"))
+
+
+def healed(path, number=0):
+    """Open the file so that it is put right, and give a chain of it as h5py sees it."""
+    HDF5Backend(path).init_run(make_meta({"y": ("i8", ())}))
+    return stored(path, number)

@@ -58,7 +58,3 @@ def work(name, path, heartbeat):
         except Exception as error:
             answer = f"{type(error).__name__}: {error}"
         print(str(answer).replace("\n", " "), flush=True)
-
-
-if __name__ == "__main__":
-    work(*sys.argv[1:])

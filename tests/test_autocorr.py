@@ -1,5 +1,5 @@
-import logging
-import pickle
+"""Autocorrelation times are emcee's: for every length, window, axis and dtype."""
+
 import subprocess
 import sys
 import tracemalloc
@@ -11,38 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import drawstore.emcee
-from drawstore.autocorr import AutocorrError, check_converged, function_1d, integrated_time
-
-
-def autoregressive(shape, coefficient=0.9, seed=1):
-    """Draws of which each is ``coefficient`` times the one before, plus noise."""
-    rng = np.random.default_rng(seed)
-    noise = rng.normal(size=shape)
-    draws = np.empty(shape)
-    draws[0] = noise[0] / np.sqrt(1 - coefficient**2)
-    for i in range(1, shape[0]):
-        draws[i] = coefficient * draws[i - 1] + noise[i]
-    return draws
-
-
-def emcee_time(draws, c=5, has_walkers=True):
-    return emcee.autocorr.integrated_time(draws, c=c, tol=0, has_walkers=has_walkers)
-
-
-def time(draws, c=5, has_walkers=True, threads=1):
-    return integrated_time(draws, c=c, tol=0, has_walkers=has_walkers, threads=threads)
-
-
-def assert_as_emcee(draws, threads=1, **kwargs):
-    # τ is a sum of numbers of which the first is 1; where it is much smaller, they cancel. emcee's
-    # rounding of the mean is felt there.
-    expected = emcee_time(draws, **kwargs)
-    actual = time(draws, threads=threads, **kwargs)
-    assert actual.shape == expected.shape
-    assert actual.dtype == expected.dtype
-    np.testing.assert_allclose(actual, expected, rtol=1e-10, atol=1e-11)
-
+from autocorr_series import assert_as_emcee, autoregressive, emcee_time, time
+from drawstore.autocorr import function_1d
 
 # Around the sizes of blocks, and of tiles for the means, and between them.
 LENGTHS = [
@@ -220,96 +190,6 @@ def test_long_double_keeps_what_float64_cannot_hold():
     np.testing.assert_allclose(time(draws + offset), emcee_time(draws), rtol=1e-6)
 
 
-# Numbers that are hard on the mean and on the sums.
-
-
-def test_large_mean():
-    draws = np.round(autoregressive((5000, 4, 2)) * 2**10) / 2**10
-    np.testing.assert_allclose(time(draws + 2.0**40), emcee_time(draws), rtol=1e-10)
-
-
-def test_a_start_far_away():
-    draws = autoregressive((5000, 4, 2))
-    draws[0] += 1e7
-    assert_as_emcee(draws)
-    draws[700, 1, 1] -= 1e7
-    assert_as_emcee(draws)
-
-
-def test_walkers_of_different_scales():
-    draws = autoregressive((3000, 6, 3)) * np.logspace(-120, 120, 18).reshape(6, 3)
-    assert_as_emcee(draws)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-@pytest.mark.parametrize("n_steps", [1, 2, 40, 5000])
-@pytest.mark.parametrize("at", [0, -1])
-@pytest.mark.parametrize("dtype", ["f4", "f8", "g"])
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_numbers_that_are_not_finite_concern_their_parameter_only(bad, n_steps, at, dtype):
-    draws = autoregressive((n_steps, 5, 3)).astype(dtype)
-    draws[at, 3, 1] = bad
-    tau = time(draws)
-    expected = emcee_time(draws)
-    assert np.isnan(tau[1])
-    assert np.isnan(expected[1])
-    np.testing.assert_allclose(tau, expected, rtol=1e-3 if dtype == "f4" else 1e-10, atol=1e-5)
-
-
-@pytest.mark.parametrize("value", [0.0, 0.1, 1e300, -7.5])
-@pytest.mark.parametrize("n_steps", [1, 2, 3, 100, 3000])
-def test_constant_series(value, n_steps):
-    # emcee's answer hangs on the rounding of the mean; where that is exact, it is NaN.
-    draws = autoregressive((n_steps, 3, 2))
-    draws[:, 1, 0] = value
-    tau = time(draws)
-    assert np.isnan(tau[0])
-    np.testing.assert_allclose(tau[1:], time(draws[:, :, 1:]), rtol=1e-10, atol=1e-12)
-    assert np.isnan(function_1d(draws[:, 1, 0])).all()
-
-
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_one_step():
-    draws = np.ones((1, 4, 3))
-    np.testing.assert_array_equal(time(draws), emcee_time(draws))
-    assert np.isnan(time(5.0)).all()
-
-
-@pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
-def test_no_walkers_and_no_parameters():
-    for shape in [(5, 0, 3), (5, 4, 0), (5, 0, 0)]:
-        np.testing.assert_array_equal(time(np.ones(shape)), emcee_time(np.ones(shape)))
-
-
-@pytest.mark.parametrize("shape", [(0,), (0, 4), (0, 4, 2)])
-def test_no_steps(shape):
-    with pytest.raises(ValueError, match="no steps"):
-        time(np.ones(shape))
-
-
-# The function.
-
-
-@pytest.mark.parametrize("n_steps", [*range(2, 40), 100, 1023, 1024, 1025, 5000, 65_537])
-@pytest.mark.parametrize("coefficient", [0.0, 0.99])
-def test_function(n_steps, coefficient):
-    series = autoregressive((n_steps,), coefficient) + 3
-    actual = function_1d(series)
-    expected = emcee.autocorr.function_1d(series)
-    assert actual[0] == 1
-    assert actual.shape == expected.shape
-    np.testing.assert_allclose(actual, expected, rtol=0, atol=1e-12)
-
-
-def test_function_of_something_else():
-    assert np.isnan(function_1d(3.0)).all()
-    assert np.isnan(function_1d([1.0, np.nan, 2.0])).all()
-    with pytest.raises(ValueError, match="one series"):
-        function_1d(np.ones((3, 2)))
-    with pytest.raises(ValueError, match="no steps"):
-        function_1d([])
-
-
 # Threads and memory.
 
 
@@ -354,95 +234,3 @@ def test_results_are_all_that_python_allocates():
         assert tracemalloc.get_traced_memory()[1] < 100_000
     finally:
         tracemalloc.stop()
-
-
-# Warnings and errors.
-
-
-def test_too_short_a_chain_is_an_error():
-    draws = autoregressive((200, 4, 3))
-    with pytest.raises(AutocorrError, match="3 of the parameters") as caught:
-        integrated_time(draws)
-    np.testing.assert_array_equal(caught.value.tau, time(draws))
-    with pytest.raises(emcee.autocorr.AutocorrError):
-        emcee.autocorr.integrated_time(draws)
-
-
-def test_too_short_a_chain_is_a_warning_if_quiet(caplog):
-    draws = autoregressive((200, 4, 3))
-    with caplog.at_level(logging.WARNING):
-        tau = integrated_time(draws, quiet=True)
-    np.testing.assert_array_equal(tau, time(draws))
-    assert [(r.name, r.levelname) for r in caplog.records] == [("drawstore.autocorr", "WARNING")]
-    assert "200 steps" in caplog.text
-
-
-def test_long_enough_a_chain_says_nothing(caplog):
-    integrated_time(autoregressive((5000, 4, 3)), quiet=True)
-    integrated_time(autoregressive((200, 4, 3)), tol=0)
-    assert not caplog.records
-
-
-def test_tolerance_is_exact():
-    tau = np.array([4.0, np.nan, 1.0])
-    check_converged(tau, 200)
-    with pytest.raises(AutocorrError, match="1 of the parameters"):
-        check_converged(tau, 199)
-
-
-def test_error_survives_pickling():
-    error = pickle.loads(pickle.dumps(AutocorrError(np.arange(3.0), "too short")))
-    np.testing.assert_array_equal(error.tau, np.arange(3.0))
-    assert str(error) == "too short"
-
-
-def test_works_without_emcee():
-    script = """
-import sys
-sys.modules["emcee"] = None
-import numpy as np
-from drawstore.autocorr import integrated_time
-integrated_time(np.random.default_rng(1).normal(size=5000))
-"""
-    subprocess.run([sys.executable, "-c", script], check=True)
-
-
-# Backends.
-
-
-@pytest.fixture(params=drawstore.emcee.get_test_backends(), ids=lambda cls: cls.__name__)
-def sampled(request):
-    """A backend of ours and one of emcee's with the same steps."""
-    theirs = emcee.backends.Backend()
-    with request.param() as ours:
-        for backend in (ours, theirs):
-            sampler = emcee.EnsembleSampler(10, 2, lambda x: -0.5 * x @ x, backend=backend)
-            sampler.random_state = np.random.RandomState(3).get_state()
-            sampler.run_mcmc(autoregressive((10, 2)), 300)
-        yield ours, theirs
-
-
-@pytest.mark.parametrize("kwargs", [{}, {"discard": 51, "thin": 3}, {"c": 3, "has_walkers": False}])
-def test_backends(sampled, kwargs):
-    ours, theirs = sampled
-    expected = theirs.get_autocorr_time(tol=0, **kwargs)
-    np.testing.assert_allclose(ours.get_autocorr_time(tol=0, **kwargs), expected, rtol=1e-10)
-    np.testing.assert_allclose(
-        ours.get_autocorr_time(tol=0, threads=2, **kwargs), expected, rtol=1e-10
-    )
-
-
-def test_backends_raise_and_log_as_emcee(sampled, caplog):
-    for backend in sampled:
-        with pytest.raises(emcee.autocorr.AutocorrError) as caught:
-            backend.get_autocorr_time(tol=100)
-        np.testing.assert_allclose(caught.value.tau, backend.get_autocorr_time(tol=0))
-        caplog.clear()
-        backend.get_autocorr_time(tol=100, quiet=True)
-        assert [(r.name, r.levelname) for r in caplog.records] == [("emcee.autocorr", "WARNING")]
-
-
-def test_backends_refuse_unknown_options(sampled):
-    for backend in sampled:
-        with pytest.raises(TypeError, match="windows"):
-            backend.get_autocorr_time(windows=3)

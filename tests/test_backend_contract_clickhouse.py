@@ -1,4 +1,4 @@
-"""Every engine of ClickHouse is held to the contract of backends.
+"""A server of ClickHouse is held to the contract of backends, and each other engine to its part.
 
 A server of your own, too, where DRAWSTORE_TEST_URL names it: clickhouse://user:password@host:8123.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from clickhouse_contract import EngineContract
 from drawstore import ClickHouseBackend
 from drawstore.testing import BackendContract
 
@@ -18,9 +19,8 @@ HERE = Path(__file__).parent
 _numbers = count()
 
 
-class OnServer(BackendContract):
+class OnServer(EngineContract):
     cluster = None
-    bounds = (None, 1, 220, -1, -301)
 
     @pytest.fixture(autouse=True)
     def database(self, hosts, tmp_path):
@@ -38,7 +38,7 @@ class OnServer(BackendContract):
         return self.open("a")
 
 
-class TestServer(OnServer):
+class TestServer(OnServer, BackendContract):
     @pytest.fixture
     def hosts(self, clickhouse):
         return f"127.0.0.1:{clickhouse.http}"
@@ -54,13 +54,13 @@ class TestCluster(OnServer):
 
 if "DRAWSTORE_TEST_URL" in os.environ:
 
-    class TestGiven(OnServer):
+    class TestGiven(OnServer, BackendContract):
         @pytest.fixture
         def hosts(self):
             return os.environ["DRAWSTORE_TEST_URL"].removeprefix("clickhouse://").strip("/")
 
 
-@pytest.mark.parametrize("suite", ["chdb_contract.py"])
+@pytest.mark.parametrize("suite", ["chdb_contract.py", "chdb_monitor.py"])
 def test_embedded(suite, tmp_path):
     """In a process of its own: the threads of chDB are none of ours when other tests fork."""
     process = subprocess.run(

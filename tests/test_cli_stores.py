@@ -1,5 +1,7 @@
 """The commands that look at runs, on every kind of store: intact, empty, damaged, foreign."""
 
+import shutil
+
 import h5py
 import numpy as np
 import pytest
@@ -7,6 +9,7 @@ import pytest
 import drawstore
 from cli_runs import KINDS, META, STEPS, WALKERS, N, blocks, fill, make, reported, said, save
 from drawstore.emcee import HDFBackend
+from stan_data import EIGHT
 
 CHAINS = {"directory", "hdf5", "clickhouse"}
 
@@ -198,6 +201,39 @@ def test_ls_finds_the_stores_in_a_directory(capsys, tmp_path, monkeypatch):
     found = [run["where"] for run in reported(capsys, "ls", "runs", "walk.h5")["runs"]]
     assert found == ["runs", "walk.h5"]
     assert "damaged: " in said(capsys, "ls")[1]
+
+
+def test_ls_finds_files_of_stan_among_others(capsys, tmp_path, monkeypatch):
+    make("hdf5", tmp_path / "runs.h5")
+    (tmp_path / "fit").mkdir()
+    for folder in (tmp_path, tmp_path / "fit"):
+        for file in EIGHT:
+            shutil.copy(file, folder)
+        (folder / "table.csv").write_text("lp,x\n# stan_version_major\n1,2\n")
+    (tmp_path / "others").mkdir()
+    (tmp_path / "others" / "table.csv").write_text("x\n1\n")
+    (tmp_path / "others" / "empty.csv").touch()
+    (tmp_path / "others" / "folder.csv").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    def found(*arguments):
+        return [(run["where"], run["rid"]) for run in reported(capsys, "ls", *arguments)["runs"]]
+
+    there = [(".", "eight"), ("./fit", "eight"), ("./runs.h5", "ours")]
+    assert found() == there
+    assert found("--recursive") == there
+    (run,) = reported(capsys, "show", ".")["runs"]
+    assert [chain["number"] for chain in run["chains"]] == [1, 2]
+    # Beside runs of drawstore the directory stands for these, and a pattern for those.
+    fill(drawstore.FileBackend(tmp_path), n=5)
+    assert found() == [(".", "ours"), ("./*.csv", "eight"), *there[1:]]
+    (run,) = reported(capsys, "show", "./*.csv")["runs"]
+    assert run["rid"] == "eight"
+    watched = reported(capsys, "watch", ".", "--once")["runs"]
+    assert [(run["where"], run["rid"]) for run in watched if run["rid"] == "eight"] == [
+        ("./*.csv", "eight"),
+        ("./fit", "eight"),
+    ]
 
 
 def test_damage_is_named_by_who_reads_draws_and_not_by_others(capsys, tmp_path):

@@ -6,7 +6,8 @@ import pytest
 import drawstore
 from cli_runs import META, blocks, reported, said, save
 from drawstore.emcee import Backend, HDFBackend
-from drawstore.reports.steps import Steps, still_walkers, stuck_walkers, window_of
+from drawstore.ensemble import steps_of
+from drawstore.reports.steps import still_walkers, stuck_walkers, window_of
 
 
 def hold(*walkers, after):
@@ -50,7 +51,7 @@ def test_walkers_that_are_stuck_are_named(capsys, tmp_path, kind):
 def test_a_walker_is_stuck_after_five_autocorrelation_times(tmp_path):
     with save(HDFBackend(tmp_path / "walk.h5"), change=hold(1, after=249)):
         pass
-    steps = Steps(drawstore.open(tmp_path / "walk.h5").get_run("mcmc"))
+    steps = steps_of(drawstore.open(tmp_path / "walk.h5").get_run("mcmc"))
     window = window_of(steps)
     assert 50 <= window < 100
     assert stuck_walkers(steps, 45)[0].walker == 1

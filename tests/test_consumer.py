@@ -1,7 +1,6 @@
 """C++ programs that build against the installed library, and what Python reads of their runs."""
 
 import os
-import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -10,6 +9,7 @@ import numpy as np
 import pytest
 
 import clickhouse_server
+import doc_pages
 import drawstore
 from drawstore.meta import unpack_value
 
@@ -51,16 +51,18 @@ def prefix(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def programs(prefix, tmp_path_factory):
-    """Build the programs: the consumer, and that of the README."""
+    """Build the programs: the consumer, and those of the README and the guides."""
     folder = tmp_path_factory.mktemp("consumer")
-    readme = (REPO / "README.md").read_text(encoding="utf-8")
-    (block,) = re.findall(r"^```cpp\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
-    (folder / "readme.cpp").write_text(block)
+    sources = []
+    for page in doc_pages.PAGES:
+        for line, text in doc_pages.programs(page).items():
+            sources.append(folder / f"{page.stem}_{line}.cpp")
+            sources[-1].write_text(text)
     shutil.copytree(REPO / "tests" / "consumer", folder / "source")
     cmake(
         *("-S", folder / "source", "-B", folder / "build"),
         f"-DCMAKE_PREFIX_PATH={prefix}",
-        f"-DREADME_PROGRAM={folder / 'readme.cpp'}",
+        f"-DPROGRAMS={';'.join(map(str, sources))}",
         "-DCMAKE_CXX_FLAGS=-Wall -Wextra",
     )
     cmake("--build", folder / "build", "--parallel", 2)
@@ -152,8 +154,13 @@ def test_a_program_sends_draws_to_clickhouse(programs, tmp_path):
         assert count == b"1000\t100\n"
 
 
+def programs_of(page, folder):
+    return {line: folder / f"{page.stem}_{line}" for line in doc_pages.programs(page)}
+
+
 def test_the_program_of_the_readme(programs, tmp_path):
-    subprocess.run([programs / "readme"], cwd=tmp_path, check=True, timeout=60)
+    (program,) = programs_of(doc_pages.README, programs).values()
+    subprocess.run([program], cwd=tmp_path, check=True, timeout=60)
     backend = drawstore.open(tmp_path / "runs")
     (info,) = backend.get_runs()
     assert info.chains == dict.fromkeys(range(4), 1000)
@@ -161,3 +168,11 @@ def test_the_program_of_the_readme(programs, tmp_path):
         moved = np.diff(chain.get_draws("x")) != 0
         np.testing.assert_array_equal(moved, chain.get_stats("accepted")[1:])
         assert 0.3 < moved.mean() < 0.95
+
+
+@pytest.mark.parametrize(
+    "page", [*filter(doc_pages.programs, doc_pages.GUIDES)], ids=lambda page: page.stem
+)
+def test_programs_of_guides_and_what_reads_their_runs(page, programs, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    doc_pages.Reader(page, programs=programs_of(page, programs)).read()

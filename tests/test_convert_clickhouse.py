@@ -18,7 +18,7 @@ from drawstore.convert import convert
 KILLED = """
 import os, signal, sys
 from drawstore.convert import convert
-convert("source", sys.argv[1], progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
+convert("source", sys.argv[1], force=True, progress=lambda *_: os.kill(os.getpid(), signal.SIGKILL))
 """
 
 
@@ -51,9 +51,17 @@ def test_runs_go_into_a_database_and_back(url, run):
     assert {"prior"} <= stored._load_groups().keys()
 
 
-def test_a_run_that_was_half_sent_is_known_and_replaced(url, run):
+def test_a_run_that_was_half_sent_is_deleted_by_the_next_conversion(url, run):
+    convert("source", url)
     done = subprocess.run([sys.executable, "-c", KILLED, url], capture_output=True, env=os.environ)
     assert done.returncode == -9, done.stderr
-    convert("source", url)
-    copy = drawstore.open(url).get_run(run.rid)
-    assert_same_chains(copy, run)
+    with drawstore.open(url) as database:
+        assert_same_chains(database.get_run(run.rid), run)  # that it would have replaced
+        (other,) = {info.rid for info in database.get_runs()} - {run.rid}
+        assert other.startswith(f"{run.rid}.unfinished-")
+    convert("source", url, force=True)
+    with drawstore.open(url) as database:
+        (info,) = database.get_runs()
+        copy = database.get_run(run.rid)
+        assert info.rid == copy.meta.rid == run.rid
+        assert_same_chains(copy, run)

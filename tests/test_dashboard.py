@@ -194,7 +194,8 @@ class TestRefusals:
 
     def test_parameters_that_are_not_there(self, served, address):
         query = "parameter=-1&parameter=77&start=-5&stop=-9&width=-3"
-        assert answer(served, f"{address}/data/acceptance?{query}")["draws"] == 400
+        for figure in answer(served, address)["figures"]:
+            assert answer(served, f"{address}/data/{figure['name']}?{query}")["draws"] == 400
 
     def test_headers(self, served, address):
         for path in ("/", address, "/static/page.css", "/nothing", address.removeprefix("/api")):

@@ -30,6 +30,8 @@ HOSTILE = [
     "<b>@name</b> @{name} $name",
 ]
 
+DRAWN = "document.querySelector('.canvas[data-draws]') !== null"  # whether a figure has its data
+
 
 @pytest.fixture(scope="module")
 def driven():
@@ -85,15 +87,6 @@ def addressed(server, path, rid):
     return f"{server.url}run/{key_of(str(path), rid)}"
 
 
-def drawn_points(driven, figure):
-    """How many points a figure shows by now."""
-    return (
-        f"[...Bokeh.documents].flatMap(d => [...d._all_models.values()])"
-        f".filter(m => m.type === 'ColumnDataSource' && m.name?.startsWith({json.dumps(figure)}))"
-        f".reduce((n, m) => n + Object.values(m.data)[0].length, 0)"
-    )
-
-
 def test_a_run_that_is_being_written(page, tmp_path):
     growing = Growing(tmp_path / "store")
     growing.grow(50)
@@ -109,7 +102,7 @@ def test_a_run_that_is_being_written(page, tmp_path):
         page.execute_script("document.querySelector('#rows a').click()")
         wait_for(page, "document.querySelector('#sentence')?.innerText.length > 5")
         assert text(page, "#rid") == "growing"
-        wait_for(page, "document.querySelector('.bk-Figure') !== null")
+        wait_for(page, DRAWN)
         wait_for(page, "document.querySelector('#facts-short').innerText.includes('1,000')")
         growing.grow(12_000)
         wait_for(page, "document.querySelector('#facts-short').innerText.includes('25,000')")
@@ -163,7 +156,7 @@ def test_hostile_names_are_text(page, tmp_path):
             "[...document.querySelectorAll('#rows a')]"
             f".find(a => a.textContent === {json.dumps(BEL)}).click()"
         )
-        wait_for(page, "document.querySelector('.bk-Figure') !== null")
+        wait_for(page, DRAWN)
         assert text(page, "#rid") == BEL
         page.execute_script("document.getElementById('picker').open = true")
         assert BEL in text(page, "#found")
@@ -200,7 +193,7 @@ def served(tmp_path_factory):
 @pytest.mark.parametrize("width", [360, 768])
 def test_a_narrow_screen(page, served, width):
     screen(page, width, 780)
-    for url, there in ((served.url, "#rows tr"), (served.run_url, ".bk-Figure")):
+    for url, there in ((served.url, "#rows tr"), (served.run_url, ".canvas[data-draws]")):
         page.get(url)
         wait_for(page, f"document.querySelector('{there}') !== null")
         for name in driven_sections(page):
@@ -237,7 +230,7 @@ def test_the_keyboard_reaches_everything(page, served):
     wait_for(page, "document.querySelectorAll('#rows tr').length === 1")
     page.execute_script("document.querySelector('#rows a').focus()")
     page.switch_to.active_element.send_keys(Keys.ENTER)
-    wait_for(page, "document.querySelector('.bk-Figure') !== null")
+    wait_for(page, DRAWN)
     page.execute_script("document.getElementById('picked').focus()")
     page.switch_to.active_element.send_keys(Keys.ENTER)
     wait_for(page, "document.activeElement.id === 'wanted'")
@@ -254,7 +247,7 @@ def test_light_and_dark(page, served):
     ground = "getComputedStyle(document.body).backgroundColor"
     screen(page, 1280, 900, "dark")
     page.get(served.run_url)
-    wait_for(page, "document.querySelector('.bk-Figure') !== null")
+    wait_for(page, DRAWN)
     dark = page.execute_script(f"return {ground}")
     screen(page, 1280, 900, "light")
     wait_for(page, f"{ground} !== '{dark}'")

@@ -8,6 +8,7 @@ import time
 import pytest
 
 from drawstore.deadline import TimeLimit
+from drawstore.delivery.pace import Pace
 
 
 @pytest.fixture
@@ -93,6 +94,32 @@ def test_the_margin():
     assert TimeLimit(max_time=86400).margin == 60
     assert TimeLimit(max_time=86400, margin=3).margin == 3
     assert TimeLimit(max_time=0).margin == 0
+
+
+def test_the_time_of_the_ending_is_kept_free():
+    seconds = 0.0
+    limit = TimeLimit(max_time=1000, margin=0, ending=lambda: seconds)
+    assert not limit.is_over()
+    seconds = 2000.0
+    time.sleep(0.1)  # it is asked ten times a second
+    assert limit.is_over()
+
+
+def test_the_slowest_of_the_last_drains_says_how_long_the_next_takes():
+    pace = Pace()
+    assert pace.expected(10**9) == 0.0
+    pace.note(1000, 0.5)
+    assert pace.expected(0) == pace.expected(1000) == 0.5
+    assert pace.expected(3000) == pytest.approx(1.5)
+    pace.note(10, 2.0)
+    assert pace.expected(0) == 2.0
+    pace.note(4000, 0.1)
+    assert 1.8 < pace.expected(4000) < 2.0
+    for _ in range(100):
+        pace.note(4000, 0.1)
+    assert pace.expected(4000) == pytest.approx(0.1)
+    pace.note(4000, 3600)  # a reader held the file; the end does not wait for it that long
+    assert pace.expected(4000) == 60
 
 
 def test_the_time_of_steps_is_kept_free():

@@ -12,6 +12,7 @@ import emcee
 import numpy as np
 import pytest
 
+from cli_runs import said
 from drawstore.demo.posterior import LineWithOutliers, read_points
 from hdf_files import steps_in, wait_until
 
@@ -114,10 +115,11 @@ def test_the_folder_holds_the_file_and_two_pictures(demo):
         assert min(width, height) > 900
 
 
-def test_it_writes_over_nothing(demo):
-    again = run("demo", "--steps", 1, "--out", "out", cwd=demo[0])
-    assert again.returncode == 1
-    assert again.stderr.strip() == (
+def test_it_writes_over_nothing(demo, monkeypatch, capsys):
+    monkeypatch.chdir(demo[0])
+    code, _, err = said(capsys, "demo", "--steps", 1, "--out", "out")
+    assert code == 1
+    assert err.strip() == (
         f"drawstore: {str(Path('out', 'line.h5'))!r} is there already; delete it, or name another "
         "folder with --out"
     )
@@ -136,26 +138,29 @@ def test_few_steps_work_and_by_default_each_run_has_a_folder_of_its_own(tmp_path
 
 
 @pytest.mark.parametrize("steps", ["0", "-3", "many", "2.5"])
-def test_steps_that_are_none(tmp_path, steps):
-    result = run("demo", f"--steps={steps}", cwd=tmp_path)
-    assert result.returncode == 2
-    assert f"'--steps': {steps!r} is no number of steps; give 1 or more" in result.stderr
+def test_steps_that_are_none(tmp_path, monkeypatch, capsys, steps):
+    monkeypatch.chdir(tmp_path)
+    code, _, err = said(capsys, "demo", f"--steps={steps}")
+    assert code == 2
+    assert f"'--steps': {steps!r} is no number of steps; give 1 or more" in err
     assert not list(tmp_path.iterdir())
 
 
-def test_a_file_where_the_folder_should_be(tmp_path):
+def test_a_file_where_the_folder_should_be(tmp_path, monkeypatch, capsys):
     (tmp_path / "out").write_text("")
-    result = run("demo", "--steps", 1, "--out", "out", cwd=tmp_path)
-    assert (result.returncode, result.stdout) == (1, "")
-    assert result.stderr.strip() == "drawstore: 'out' is a file, not a folder"
+    monkeypatch.chdir(tmp_path)
+    code, out, err = said(capsys, "demo", "--steps", 1, "--out", "out")
+    assert (code, out) == (1, "")
+    assert err.strip() == "drawstore: 'out' is a file, not a folder"
 
 
-def test_a_folder_that_cannot_be_made(tmp_path):
+def test_a_folder_that_cannot_be_made(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
     # A name that no file system takes: permissions would not stop root.
-    result = run("demo", "--steps", 1, "--out", "x" * 300, cwd=tmp_path)
-    assert result.returncode == 1
-    assert result.stderr.startswith("drawstore: ")
-    assert len(result.stderr.splitlines()) == 1
+    code, _, err = said(capsys, "demo", "--steps", 1, "--out", "x" * 300)
+    assert code == 1
+    assert err.startswith("drawstore: ")
+    assert len(err.splitlines()) == 1
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends SIGINT")
@@ -173,6 +178,7 @@ def test_an_interrupt_leaves_the_steps_in_the_file(tmp_path):
         _, errors = process.communicate(timeout=60)
     finally:
         process.kill()
+        process.communicate()
     assert process.returncode == 130
     # emcee itself shows a traceback before it, where the signal meets the likelihood.
     assert errors.endswith("\ndrawstore: interrupted\n")

@@ -6,6 +6,7 @@ import pytest
 
 import drawstore
 import drawstore.emcee
+from blob_kinds import STORABLE, kinds, returning
 from drawstore.emcee import Backend, HDFBackend
 from emcee_jobs import TOTAL, job, made_by, whole
 from emcee_runs import (
@@ -20,8 +21,7 @@ from emcee_runs import (
     start_points,
 )
 from scripting import run as run_code
-from test_blobs import STORABLE, kinds, returning
-from test_hdf_backend import MOVES
+from test_hdf_resume import MOVES
 
 
 class Interrupted(Exception):

@@ -12,6 +12,7 @@ import pytest
 import drawstore.emcee
 import drawstore.emcee.stopping
 from drawstore.emcee import Backend, HDFBackend
+from drawstore.hdf5.store_file import StoreFile
 from emcee_jobs import made_by, whole
 from emcee_runs import (
     SHAPE,
@@ -49,6 +50,27 @@ def stalling_at(step, seconds):
         return log_prob(x)
 
     return function
+
+
+@pytest.mark.parametrize("kind", ["hdf", "hdf5"])
+def test_there_is_time_to_deliver_what_waits(tmp_path, monkeypatch, kind):
+    backend, update = made_by(kind, tmp_path), StoreFile.update
+
+    def slow(*args, **kwargs):
+        time.sleep(0.1)
+        return update(*args, **kwargs)
+
+    assert backend._seconds_to_deliver() == 0
+    monkeypatch.setattr(StoreFile, "update", slow)
+    go(backend, total=2)
+    sampler = sampler_on(backend, log_prob)
+    for _ in sampler.sample(backend.get_last_sample(), iterations=3):
+        backend.flush()
+        if backend.iteration < 5:  # with the last one it may have let go of the file
+            assert backend._seconds_to_deliver() >= 0.1
+    monkeypatch.setattr(type(backend), "_seconds_to_deliver", lambda _: 1e6)
+    assert go(backend, max_time=1000).outcome == "time"
+    assert backend.iteration == 5
 
 
 @pytest.fixture(params=["memory", "files", "hdf5", "hdf"])
@@ -239,7 +261,7 @@ class TestPieces:
         shown = capsys.readouterr().err
         assert "mine: 100%" in shown
         assert "20/20" in shown
-        assert "200it" in shown
+        assert "200/200" in shown
 
     def test_walkers_that_are_not_independent(self):
         start = start_points()

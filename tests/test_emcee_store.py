@@ -8,6 +8,7 @@ import pytest
 
 import drawstore
 import drawstore.emcee
+from blob_kinds import ONLY_IN_MEMORY, STORABLE, kinds, returning
 from drawstore.emcee import Backend, StoreBackend
 from emcee_runs import (
     SHAPE,
@@ -22,7 +23,6 @@ from emcee_runs import (
     sampler_on,
     step,
 )
-from test_blobs import ONLY_IN_MEMORY, STORABLE, kinds, returning
 
 STORES = {
     "memory": lambda folder: drawstore.MemoryBackend(),

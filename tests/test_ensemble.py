@@ -26,7 +26,7 @@ def run_of_ensemble(request, tmp_path, monkeypatch):
     in_memory = request.param == "memory"
     store = drawstore.MemoryBackend() if in_memory else drawstore.FileBackend(tmp_path)
     # Blocks of few steps, where they are read.
-    monkeypatch.setattr("drawstore.ensemble._BLOCK_BYTES", 3 * 8 * SHAPE[0] * SHAPE[1])
+    monkeypatch.setattr("drawstore.ensemble.walkers._BLOCK_BYTES", 3 * 8 * SHAPE[0] * SHAPE[1])
     with Backend(store=store, parameter_names=NAMES, dims=DIMS, coords=COORDS) as backend:
         sample(backend, shape=SHAPE, function=log_prob_blobs)
         yield backend

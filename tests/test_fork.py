@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import drawstore
-from scripting import finish, run, start, wait_for
+from scripting import LIGHT, finish, run, start, wait_for
 
 SAVE = """
 import os, sys, signal, threading, time, warnings, multiprocessing
@@ -47,7 +47,8 @@ def steps(path):
 def test_a_pool_samples(tmp_path, method):
     script = tmp_path / "script.py"
     script.write_text(
-        SAVE
+        LIGHT
+        + SAVE
         + """
 if __name__ == "__main__":
     backend = HDFBackend(path, flush_interval=0.001)
@@ -148,7 +149,8 @@ def test_a_fork_while_another_thread_flushes_keeps_no_lock(tmp_path):
 def test_a_worker_delivers_what_is_its_own(tmp_path, method):
     script = tmp_path / "script.py"
     script.write_text(
-        SAVE
+        LIGHT
+        + SAVE
         + """
 if __name__ == "__main__":
     worker = multiprocessing.get_context(sys.argv[2]).Process(target=own, args=(path,))
@@ -265,7 +267,7 @@ def test_forks_while_draws_are_written_whatever_was_imported_first(tmp_path, fir
     from drawstore import HDF5Backend, make_meta
     run = HDF5Backend(sys.argv[1], flush_interval=0).init_run(make_meta({{"x": (int, ())}}))
     with run.init_chain(0) as chain:
-        for i in range(300):
+        for i in range(100):
             chain.append({{"x": i}})
             if os.fork() == 0:
                 os._exit(0)
@@ -278,4 +280,4 @@ def test_forks_while_draws_are_written_whatever_was_imported_first(tmp_path, fir
     finally:
         process.kill()
         process.wait()
-    assert out.strip() == "300"
+    assert out.strip() == "100"

@@ -10,9 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from scripting import LIGHT
+
 HERE = Path(__file__).parent
 HEARTBEAT = 0.05  # seconds
 UNTIL_DEAD = 12 * HEARTBEAT
+BEGIN = f"{LIGHT}import lock_job; lock_job.work(*sys.argv[1:])"
 STORES = ["files-mapped", "files-written", "hdf5", "emcee"]
 
 
@@ -34,7 +37,7 @@ class Job:
         if machine is not None:
             env["MACHINE"] = machine
         self.process = subprocess.Popen(
-            [sys.executable, HERE / "lock_job.py", name, path, str(HEARTBEAT)],
+            [sys.executable, "-c", BEGIN, name, path, str(HEARTBEAT)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,

@@ -20,8 +20,15 @@ STORES = {
 }
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[*STORES, "clickhouse"])
 def store(request, tmp_path):
+    if request.param == "clickhouse":
+        server = request.getfixturevalue("clickhouse")
+        server.query("DROP DATABASE IF EXISTS monitored")
+        url = f"clickhouse://127.0.0.1:{server.http}/monitored"
+        with drawstore.ClickHouseBackend(url, journal=tmp_path / "journals") as backend:
+            yield backend
+        return
     with STORES[request.param](tmp_path) as backend:
         yield backend
 

@@ -17,6 +17,7 @@ import script_children
 from drawstore.emcee import HDFBackend
 from drawstore.script.place import find_place
 from faults.nursery import Nursery
+from scripting import LIGHT
 
 # Ends as a script does that is killed in the middle of a call of its likelihood function.
 LIKELIHOOD = """
@@ -272,7 +273,7 @@ def test_a_script_that_goes_on_with_its_own_file():
 
 
 AS_PYTHON_DOES = """
-import sys
+import sys; sys.modules["scipy.stats"] = None  # see scripting.LIGHT
 print(sorted({"numpy", "h5py", "emcee"} & set(sys.modules)), __name__, __spec__, sys.argv[1:])
 print(sys.path[0] == __import__("os").path.dirname(__file__), __file__, __doc__)
 import atexit, multiprocessing, pickle
@@ -335,6 +336,7 @@ def test_as_python_runs_a_script(tmp_path):
 
 # An error within a call of a sampler, with what emcee prints of it; and others without emcee.
 FAILING = """
+import sys; sys.modules["scipy.stats"] = None
 import numpy as np, emcee
 np.random.seed(1)
 def log_prob(x):
@@ -413,8 +415,38 @@ def test_what_is_unusual(kill_at):
     assert steps == {f"sampler-{number}": 5 for number in (1, 2, 3)}
 
 
+# What emcee refuses when it begins to sample: walkers that depend on one another, and NaN.
+REFUSED = f"""{LIKELIHOOD}
+sampler = emcee.EnsembleSampler(8, 2, log_prob)
+for refused, start in (sampler, np.ones((8, 2))), (emcee.EnsembleSampler(8, 2, lambda x: np.nan),
+        np.random.RandomState(1).randn(8, 2)):
+    try:
+        refused.run_mcmc(start, 5)
+    except ValueError as error:
+        print(str(error)[:36])
+if os.environ.get("AGAIN"):
+    sampler.run_mcmc(np.random.RandomState(1).randn(8, 2), 5)
+    save(sampler)
+"""
+
+
+@pytest.mark.usefixtures("forked")
+def test_a_call_that_emcee_refuses_leaves_nothing():
+    write(REFUSED)
+    printed, said = recorded("fit.py")
+    assert printed == "Initial state has a large condition \nProbability function returned NaN\n"
+    assert said[-1] == "drawstore: no sampler of emcee has stored a step"
+    assert not os.path.exists("fit-drawstore")
+    recorded("fit.py", AGAIN="1")
+    first = out()
+    assert steps_of("fit-drawstore/draws.h5") == {"sampler-2": 5}
+    _, said = recorded("fit.py", AGAIN="1")
+    assert_same(out(), first)
+    assert "0 new steps and 5 of earlier attempts" in said[-1]
+
+
 def test_a_second_one_at_the_same_time(tmp_path):
-    code = f"{LIKELIHOOD}\nsampler = emcee.EnsembleSampler(8, 2, log_prob)\n"
+    code = f"{LIGHT}{LIKELIHOOD}\nsampler = emcee.EnsembleSampler(8, 2, log_prob)\n"
     wait = "print('ready', flush=True); input()"
     write(f"{code}sampler.run_mcmc(np.random.randn(8, 2), 5)\n{wait}\nsampler.run_mcmc(None, 5)")
     first = subprocess.Popen(

@@ -66,6 +66,15 @@ def writing(tmp_path, request):
     process.communicate()
 
 
+@pytest.fixture(scope="module")
+def long(tmp_path_factory):
+    """A file of 300 steps."""
+    path = tmp_path_factory.mktemp("long") / "chain.h5"
+    with drawstore.emcee.HDFBackend(path, journal=False) as backend:
+        save(backend, 300, SHAPE)
+    return path
+
+
 def runs_in(path):
     with drawstore.open(path) as backend:
         return [backend.get_run(info.rid) for info in backend.get_runs()]
@@ -267,9 +276,7 @@ def test_places_for_a_snapshot(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("to", ["copy", "copy.h5"])
-def test_a_full_disk(to, tmp_path):
-    path = tmp_path / "chain.h5"
-    write(path, 300)
+def test_a_full_disk(to, long, tmp_path):
     code = """
     import resource, signal, sys
     from drawstore.cli import main
@@ -277,23 +284,21 @@ def test_a_full_disk(to, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
     sys.exit(main(["snapshot", *sys.argv[1:]]))
     """
-    _, err = run(code, path, tmp_path / to, code_expected=1)
+    _, err = run(code, long, tmp_path / to, code_expected=1)
     assert err.startswith("drawstore: ")
     assert beside(str(tmp_path / to)) == []
 
 
-def test_kills_leave_no_half(tmp_path):
-    path = str(tmp_path / "chain.h5")
-    write(path, 200)
-    before = contents(path)
+def test_kills_leave_no_half(long, tmp_path):
+    before = contents(long)
     for k in range(3):
         to = str(tmp_path / f"copy-{k}.h5")
         code = "import sys\nfrom drawstore.snapshots import snapshot\nprint('go', flush=True)\n"
-        process = start(code + "snapshot(*sys.argv[1:])", path, to)
+        process = start(code + "snapshot(*sys.argv[1:])", long, to)
         wait_for(process, "go")
         time.sleep(0.05 * k)
         process.send_signal(signal.SIGKILL)
         process.communicate()
-        assert contents(path) == before
+        assert contents(long) == before
         if os.path.exists(to):
             assert contents(to) == before

@@ -148,6 +148,14 @@ void bind_run(py::module_& m) {
             return FileBackend(directory, Mode::Read).folder(rid).string();
         },
         py::arg("directory"), py::arg("rid"), "The folder of a run of a backend in files.");
+    m.def(
+        "take_run",
+        [](const std::string& directory, const std::string& from, const std::string& rid) {
+            const py::gil_scoped_release release;
+            FileBackend(directory).take_run(FileBackend(from, Mode::Read), rid);
+        },
+        py::arg("directory"), py::arg("source"), py::arg("rid"),
+        "Move a closed run of one backend in files to another, in place of the run of its id.");
     m.def("fresh_rid", &fresh_rid, "Make an id that no other run has.");
     m.def("resume_syncing", &resume_syncing,
           "After a fork, in the parent: go on to make durable what was appended before.");

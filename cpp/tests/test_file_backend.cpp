@@ -253,6 +253,26 @@ TEST_CASE("a run that another process writes is neither written nor deleted") {
     CHECK(fs::is_empty(folder / "runs"));
 }
 
+TEST_CASE("a run takes the place of another, unless that is being written") {
+    const Folder folder;
+    FileBackend backend(folder / "runs"), other(folder / "runs" / ".made");
+    for (FileBackend* each : {&backend, &other}) {
+        const auto chain = each->init_run(some_meta("run"))->init_chain(0);
+        for (int i = 0; i < (each == &other ? 7 : 3); ++i) append_draw(*chain, i);
+        chain->close();
+    }
+    const auto written = backend.get_run("run")->init_chain(0, Run::Existing::Resume);
+    CHECK_THROWS_AS(backend.take_run(other, "run"), drawstore::StateError);
+    CHECK(backend.get_run("run")->get_chains().at(0)->size() == 3);
+    written->close();
+    backend.take_run(other, "run");
+    CHECK(backend.get_run("run")->get_chains().at(0)->size() == 7);
+    CHECK(backend.get_runs().size() == 1);
+    CHECK(other.get_runs().empty());
+    CHECK_THROWS_AS(backend.take_run(other, "run"), drawstore::SystemError);
+    CHECK(backend.get_run("run")->get_chains().at(0)->size() == 7);
+}
+
 TEST_CASE("runs are found by any id, and listed in the order in which they were made") {
     const Folder folder;
     FileBackend backend(folder / "runs");

@@ -114,6 +114,16 @@ def integrated_time(
         For no steps, more than three axes, and less than one thread.
     TypeError
         For anything but real numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from drawstore.autocorr import integrated_time
+    >>> walk = np.random.default_rng(1).normal(size=(20_000, 8, 2))
+    >>> for before, after in zip(walk, walk[1:]):
+    ...     after += 0.9 * before  # of which tau is 19
+    >>> bool(np.all(np.abs(integrated_time(walk) - 19) < 3))
+    True
     """
     draws = np.atleast_1d(x)
     if draws.ndim == 1:

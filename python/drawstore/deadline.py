@@ -15,6 +15,7 @@ __all__ = ["TimeLimit"]
 _MOST_MARGIN = 60.0  # seconds
 _MARGIN = 0.01  # of the time that there is
 _FADING = 0.99  # of what the longest step counts with each that follows
+_LOOK = 0.1  # seconds from one look at what the ending takes to the next
 _PATIENCE = 30.0  # seconds that squeue may take
 
 
@@ -31,6 +32,9 @@ class TimeLimit:
     margin : float or timedelta, optional
         Seconds to stop before either. By default a hundredth of the time that there is now, one
         minute at most.
+    ending : callable, optional
+        Gives the seconds that it would take by now to put away what there is, for which there has
+        to be time besides.
 
     Raises
     ------
@@ -43,6 +47,7 @@ class TimeLimit:
         max_time: float | timedelta | None = None,
         deadline: datetime | float | Literal["slurm"] | None = None,
         margin: float | timedelta | None = None,
+        ending: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._clocks: list[tuple[Callable[[], float], float]] = []
         if max_time is not None:
@@ -55,21 +60,26 @@ class TimeLimit:
             self.margin = _seconds("margin", margin)
         self._asked = time.monotonic()
         self._longest = 0.0  # step
+        self._ending = ending
+        self._looks_at = self._asked  # when `ending` is asked next
+        self._to_end = 0.0  # what it said
 
     def left(self) -> float:
         """Give the seconds that are left, infinite without a limit."""
         return min((end - clock() for clock, end in self._clocks), default=float("inf"))
 
     def is_over(self) -> bool:
-        """Say whether to stop: whether the time left is less than the margin and two steps.
+        """Say whether to stop: whether there is no time for the margin, two steps, and the ending.
 
         To be asked after each step; that is how the time of one is known, of which the longest
-        lately counts. Costs less than a microsecond.
+        lately counts. Costs about a microsecond; what the ending takes is asked ten times a second.
         """
         now = time.monotonic()
         self._longest = max(now - self._asked, _FADING * self._longest)
         self._asked = now
-        return self.left() < self.margin + 2 * self._longest
+        if now >= self._looks_at:
+            self._to_end, self._looks_at = self._ending(), now + _LOOK
+        return self.left() < self.margin + 2 * self._longest + self._to_end
 
 
 def _seconds(name: str, value: float | timedelta) -> float:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
     from xarray import DataTree
 
+    from .ensemble import RunSteps
     from .meta import DataVariable, RunMeta, Variable
     from .summary import Summary
 
@@ -42,6 +43,11 @@ class RunInfo:
     created_at: datetime
     chains: dict[int, int]
     size: int
+
+    def _repr_html_(self) -> str:
+        from .html.stores import info_html
+
+        return info_html(self)
 
 
 @dataclass
@@ -71,6 +77,20 @@ class Chain(Closing, ABC):
 
     One thread appends at a time; any thread may read, at any time. Every error leaves the chain as
     it was.
+
+    Examples
+    --------
+    >>> import drawstore
+    >>> meta = drawstore.make_meta({"x": ("float32", (2,))}, {"accepted": ("bool", ())})
+    >>> with drawstore.MemoryBackend().init_run(meta).init_chain(0) as chain:
+    ...     chain.append({"x": [1, 2]}, {"accepted": True})
+    ...     chain.extend({"x": [[3, 4], [5, 6]]})
+    >>> chain.get_draws("x", slice(None, None, -1))
+    array([[5., 6.],
+           [3., 4.],
+           [1., 2.]], dtype=float32)
+    >>> chain.get_stats("accepted").mask
+    array([False,  True,  True])
     """
 
     @property
@@ -135,7 +155,13 @@ class Chain(Closing, ABC):
 
     @abstractmethod
     def announce(self, n_draws: int) -> None:
-        """Say how many draws there will be in all. Only guides allocation."""
+        """Say how many draws there will be in all. Only guides allocation.
+
+        Parameters
+        ----------
+        n_draws : int
+            Those that are there already among them.
+        """
 
     @abstractmethod
     def get_draws(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
@@ -165,11 +191,23 @@ class Chain(Closing, ABC):
     def get_stats(self, name: str, slc: slice = slice(None)) -> NDArray[Any]:
         """Give values of one sampler stat, as `get_draws` does.
 
+        Parameters
+        ----------
+        name : str
+            The stat.
+        slc : slice
+            Which draws, with any step.
+
         Returns
         -------
         ndarray or numpy.ma.MaskedArray, shape (n, *shape)
             Always of the declared dtype. Masked, and only then, where rows of the slice miss the
             stat; under the mask is NaN, or zero, or "".
+
+        Raises
+        ------
+        KeyError
+            For a name that is not declared.
         """
 
     @abstractmethod
@@ -183,23 +221,66 @@ class Chain(Closing, ABC):
         names : sequence of str, optional
             The variables.
 
+        Returns
+        -------
+        dict of str to ndarray
+            Each of the shape and dtype of its variable.
+
         Raises
         ------
         IndexError
             Where there is no such draw.
+        KeyError
+            For a name that is not declared.
         """
 
     @abstractmethod
     def get_stats_at(self, i: int, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
-        """Give the sampler stats of one draw; one that it misses is fully masked."""
+        """Give the sampler stats of one draw, as `get_draws_at` does.
+
+        Parameters
+        ----------
+        i : int
+            Its number; negative ones count from the end.
+        names : sequence of str, optional
+            The stats; all by default.
+
+        Returns
+        -------
+        dict of str to ndarray or numpy.ma.MaskedArray
+            One that the draw misses is fully masked.
+
+        Raises
+        ------
+        IndexError
+            Where there is no such draw.
+        KeyError
+            For a name that is not declared.
+        """
 
     @abstractmethod
     def flush(self, sync: bool = False) -> None:
-        """Return when all draws are where they are kept; with ``sync``, also after power loss."""
+        """Return when all draws are where they are kept.
+
+        Parameters
+        ----------
+        sync : bool
+            Return when they survive a loss of power, too.
+
+        Raises
+        ------
+        OSError
+            Where the place refuses them; they stay where they wait.
+        """
 
     @abstractmethod
     def close(self) -> None:
         """Flush, and refuse further draws; reading goes on. Closing twice is fine."""
+
+    def _repr_html_(self) -> str:
+        from .html.stores import chain_html
+
+        return chain_html(self)
 
 
 class Run(Closing, ABC):
@@ -241,6 +322,11 @@ class Run(Closing, ABC):
         resume : bool
             Go on at the end of the chain where it exists.
 
+        Returns
+        -------
+        Chain
+            To append to; close it, or use it in a ``with`` block.
+
         Raises
         ------
         ValueError
@@ -251,7 +337,13 @@ class Run(Closing, ABC):
 
     @abstractmethod
     def get_chains(self) -> list[Chain]:
-        """Give handles on all chains, by number: those that live in this process, and readers."""
+        """Give handles on all chains.
+
+        Returns
+        -------
+        list of Chain
+            By number: those that live in this process, and readers.
+        """
 
     @abstractmethod
     def _save_group(self, name: str, group: Group) -> None:
@@ -260,6 +352,10 @@ class Run(Closing, ABC):
     @abstractmethod
     def _load_groups(self) -> dict[str, Group]:
         """Give the groups that were kept."""
+
+    def _own_steps(self) -> RunSteps | None:
+        """Give the steps of an ensemble, where the store has a layout of its own for them."""
+        return None
 
     def refresh(self) -> None:
         """Look again at a run that another process writes.
@@ -270,11 +366,23 @@ class Run(Closing, ABC):
 
     @contextmanager
     def held_open(self) -> Iterator[None]:
-        """Keep open what reading takes, for many small reads; they show the run as of now."""
+        """Keep open what reading takes, for many small reads; they show the run as of now.
+
+        Yields
+        ------
+        None
+            For a ``with`` block around the reads.
+        """
         yield
 
     def flush(self, sync: bool = False) -> None:
-        """Flush the chains that this process writes."""
+        """Flush the chains that this process writes.
+
+        Parameters
+        ----------
+        sync : bool
+            As for `Chain.flush`.
+        """
         for chain in self.get_chains():
             chain.flush(sync)
 
@@ -354,6 +462,17 @@ class Run(Closing, ABC):
         ------
         ValueError
             For other levels.
+
+        Examples
+        --------
+        >>> import drawstore
+        >>> meta = drawstore.make_meta({"x": ("float64", ())}, {"tune": ("bool", ())})
+        >>> run = drawstore.MemoryBackend().init_run(meta)
+        >>> run.init_chain(0).extend({"x": [9, 1, 2, 3]}, {"tune": [True, False, False, False]})
+        >>> run.summary(quantiles=[0.5])
+        3 draws in 1 chains
+           mean  sd  50%
+        x     2   1    2
         """
         from .summary import summarize
 
@@ -405,6 +524,18 @@ class Run(Closing, ABC):
         Missing values are NaN or NaT; integers and booleans become float64 where any is missing,
         and only there; of text they are None, and zeros of other dtypes. Stats that PyMC's samplers
         leave out are zeros, as in PyMC's own results.
+
+        Examples
+        --------
+        >>> import drawstore
+        >>> meta = drawstore.make_meta({"x": ("float64", ())}, {"tune": ("bool", ())})
+        >>> run = drawstore.MemoryBackend().init_run(meta)
+        >>> run.init_chain(0).extend({"x": [9, 1, 2, 3]}, {"tune": [True, False, False, False]})
+        >>> tree = run.to_datatree()
+        >>> tree["posterior"]["x"].values
+        array([[1., 2., 3.]])
+        >>> tree["warmup_posterior"]["x"].values
+        array([[9.]])
         """
         from .arviz import to_datatree
 
@@ -421,7 +552,14 @@ class Run(Closing, ABC):
     ) -> Any:
         """Give the run as ``arviz.InferenceData``, as ArviZ before 1 shows runs.
 
-        All else is as for `to_datatree`.
+        Parameters
+        ----------
+        equalize, lazy, include_transformed
+            As for `to_datatree`.
+
+        Returns
+        -------
+        arviz.InferenceData
 
         Raises
         ------
@@ -466,6 +604,17 @@ class Run(Closing, ABC):
 
         add_groups(self, groups, dims or {}, coords or {})
 
+    def _measure_first(self, most: int) -> tuple[dict[int, int], int]:
+        """Give the draws of so many chains, by number, and how many chains there are."""
+        with self.held_open():
+            chains = self.get_chains()
+            return {chain.chain_number: len(chain) for chain in chains[:most]}, len(chains)
+
+    def _repr_html_(self) -> str:
+        from .html.stores import run_html
+
+        return run_html(self)
+
 
 class Backend(Closing, ABC):
     """A place where runs are kept."""
@@ -480,6 +629,11 @@ class Backend(Closing, ABC):
             Its variables, sampler stats, coordinates, data and attributes. Where its ``rid`` is
             empty the run gets a fresh one.
 
+        Returns
+        -------
+        Run
+            Without chains: see `Run.init_chain`.
+
         Raises
         ------
         ValueError
@@ -488,11 +642,26 @@ class Backend(Closing, ABC):
 
     @abstractmethod
     def get_runs(self) -> list[RunInfo]:
-        """List the runs in the order in which they were made, without reading draws."""
+        """List the runs, without reading draws.
+
+        Returns
+        -------
+        list of RunInfo
+            In the order in which they were made.
+        """
 
     @abstractmethod
     def get_run(self, rid: str) -> Run:
         """Give a handle on a run.
+
+        Parameters
+        ----------
+        rid : str
+            Its id.
+
+        Returns
+        -------
+        Run
 
         Raises
         ------
@@ -504,6 +673,11 @@ class Backend(Closing, ABC):
     def delete_run(self, rid: str) -> None:
         """Delete a run.
 
+        Parameters
+        ----------
+        rid : str
+            Its id.
+
         Raises
         ------
         KeyError
@@ -511,3 +685,17 @@ class Backend(Closing, ABC):
         RuntimeError
             Where a process is writing it.
         """
+
+    def _list_first(self, most: int) -> tuple[list[RunInfo], int]:
+        """List so many runs, and say how many there are."""
+        infos = self.get_runs()
+        return infos[:most], len(infos)
+
+    def _repr_html_(self) -> str:
+        from .html.stores import backend_html
+
+        return backend_html(self)
+
+    def _seconds_to_deliver(self) -> float:
+        """Say how long `close` is going to take, as far as that is known."""
+        return 0.0

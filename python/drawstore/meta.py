@@ -142,6 +142,11 @@ def pack_array(array: ArrayLike) -> ndarray:
         Of any shape and memory order, and of any dtype without Python objects. Objects that are all
         `str` become texts of fixed width.
 
+    Returns
+    -------
+    ndarray
+        The message, with the values in C order.
+
     Raises
     ------
     TypeError
@@ -169,6 +174,11 @@ def pack_array(array: ArrayLike) -> ndarray:
 
 def unpack_array(message: ndarray) -> NDArray[Any]:
     """Give the array that a message holds, without unpickling anything.
+
+    Parameters
+    ----------
+    message : ndarray
+        The message.
 
     Returns
     -------
@@ -206,6 +216,10 @@ def pack_value(obj: object) -> ExtendedValue:
         lists and mappings of None, `bool`, numbers, `str`, lists and mappings. What cannot be kept
         exactly as such, like big or complex numbers and NumPy's scalars, is kept as a 0-d array.
         Mappings do not keep their order.
+
+    Returns
+    -------
+    ExtendedValue
 
     Raises
     ------
@@ -249,7 +263,14 @@ def pack_value(obj: object) -> ExtendedValue:
 def unpack_value(message: ExtendedValue) -> object:
     """Give the value that a message holds; None for one that holds none.
 
-    Numbers are floats, times are `datetime` in UTC, to the microsecond.
+    Parameters
+    ----------
+    message : ExtendedValue
+
+    Returns
+    -------
+    object
+        Numbers are floats, times are `datetime` in UTC, to the microsecond.
 
     Raises
     ------

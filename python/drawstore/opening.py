@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import builtins
 import os
 from collections.abc import Sequence
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from .clickhouse.address import is_url
 from .interface import Backend, Run, RunInfo
 from .meta import RunMeta
 
-__all__ = ["OF_ZARR", "open"]
+if TYPE_CHECKING:
+    from .backends.hdf5 import HDF5Backend
+
+__all__ = ["OF_ZARR", "open", "open_quietly"]
 
 _RUN = "run.meta"  # in the folder of every run
 OF_ZARR = ("zarr.json", ".zgroup", ".zmetadata")
 """Files of which one is in every group of Zarr."""
+_OF_FRAMES = (b"PAR1", b"ARROW1")  # begin Parquet and Arrow IPC files
 
 
 def open(
@@ -29,17 +34,22 @@ def open(
         A directory of `FileBackend`, or an HDF5 file of `HDF5Backend`, of
         `drawstore.emcee.HDFBackend` or of emcee itself. Each group of emcee is a run, whose walkers
         are its chains; it can only be read. So can a netCDF file or a Zarr directory of ArviZ,
-        which is one run. Or the URL of a database of `ClickHouseBackend`, which takes it as it is.
-        Or Stan CSV, as cmdstan writes it, which can only be read: a file, a list of files that are
-        the chains of one run, a directory of them, or a pattern as ``"fit_*.csv"``, where files are
-        chains of one run whose names differ in a number at the end, ``fit_1.csv`` and
-        ``fit_2.csv``.
+        which is one run, and a data frame in a Parquet or Arrow IPC (Feather) file. Or the URL of a
+        database of `ClickHouseBackend`, which takes it as it is. Or Stan CSV, as cmdstan writes it,
+        which can only be read: a file, a list of files that are the chains of one run, a directory
+        of them, or a pattern as ``"fit_*.csv"``, where files are chains of one run whose names
+        differ in a number at the end, ``fit_1.csv`` and ``fit_2.csv``.
     mode : {"r", "a"}
         "r" changes nothing, "a" lets runs be added, gone on with and deleted.
 
     Returns
     -------
     Backend
+
+    Warns
+    -----
+    RuntimeWarning
+        Where draws of an HDF5 file may wait in a journal that cannot be reached from here.
 
     Raises
     ------
@@ -48,7 +58,29 @@ def open(
     ValueError
         Where there is something else; the message says what was found, and what was expected. With
         mode "a", for files of Stan.
+
+    Examples
+    --------
+    >>> import drawstore
+    >>> run = drawstore.FileBackend("runs").init_run(
+    ...     drawstore.make_meta({"x": ("float64", ())}, rid="mine")
+    ... )
+    >>> run.init_chain(0).extend({"x": [1, 2, 3]})
+    >>> [(info.rid, info.chains) for info in drawstore.open("runs").get_runs()]
+    [('mine', {0: 3})]
     """
+    backend = open_quietly(where, mode)
+    if isinstance(where, str | os.PathLike) and os.path.isfile(where):
+        from .hdf5.elsewhere import warn_of_lost
+
+        warn_of_lost(os.fspath(where))
+    return backend
+
+
+def open_quietly(
+    where: str | os.PathLike[str] | Sequence[str | os.PathLike[str]], mode: Literal["r", "a"] = "r"
+) -> Backend:
+    """Open runs as `open` does, for who tells in another way what it warns of."""
     if mode != "r" and mode != "a":
         raise ValueError(f"mode is 'r' or 'a', got {mode!r}")
     if not isinstance(where, str | os.PathLike):
@@ -104,9 +136,11 @@ def _open_file(path: str, mode: Literal["r", "a"]) -> Backend:
     if os.path.getsize(path) == 0:
         raise _unexpected(path, "an empty file")
     if not h5py.is_hdf5(path):
+        if _is_frame(path):
+            return _open_frame(path, mode)
         if _is_stan(path):
             return _open_stan(path, mode)
-        raise _unexpected(path, "a file that is not HDF5, and not of Stan")
+        raise _unexpected(path, "a file that is not HDF5, no data frame, and not of Stan")
     with store_file(path).reading() as file:
         has_runs = runs_in(file) is not None
         has_emcee = next(emcee_groups(file, ROOT), None) is not None
@@ -136,6 +170,22 @@ def _open_stan(where: str | Sequence[str | os.PathLike[str]], mode: Literal["r",
     return StanCSV(where)
 
 
+def _is_frame(path: str) -> bool:
+    with builtins.open(path, "rb") as file:
+        return file.read(8).startswith(_OF_FRAMES)
+
+
+def _open_frame(path: str, mode: Literal["r", "a"]) -> Backend:
+    from .backends.frame_file import FrameFile
+
+    if mode == "a":
+        raise ValueError(
+            f"{path!r} is a data frame, which can only be read; drawstore.convert copies it into a "
+            "store"
+        )
+    return FrameFile(path)
+
+
 def _open_arviz(path: str, mode: Literal["r", "a"]) -> Backend:
     from .backends.arviz_file import ArvizFile
 
@@ -155,8 +205,8 @@ def _some(names: Sequence[str]) -> str:
 def _unexpected(path: str, found: str) -> ValueError:
     return ValueError(
         f"{path!r} is {found}; expected a directory of drawstore.FileBackend, an HDF5 file with "
-        "runs of drawstore.HDF5Backend or of emcee, a netCDF file or Zarr directory of ArviZ, or "
-        "files of Stan"
+        "runs of drawstore.HDF5Backend or of emcee, a netCDF file or Zarr directory of ArviZ, a "
+        "Parquet or Arrow IPC file, or files of Stan"
     )
 
 
@@ -165,12 +215,12 @@ class SeveralKinds(Backend):
 
     Parameters
     ----------
-    first : Backend
+    first : HDF5Backend
         Which takes new runs.
     others : sequence of Backend
     """
 
-    def __init__(self, first: Backend, others: Sequence[Backend]) -> None:
+    def __init__(self, first: HDF5Backend, others: Sequence[Backend]) -> None:
         self._first = first
         self._all = [first, *others]
 
@@ -193,10 +243,17 @@ class SeveralKinds(Backend):
         """Delete a run: see `drawstore.Backend.delete_run`."""
         self._holder(rid).delete_run(rid)
 
+    def replace_run(self, rid: str, by: str) -> None:
+        """Give a run the id of another: see `drawstore.HDF5Backend.replace_run`."""
+        self._first.replace_run(rid, by)
+
     def close(self) -> None:
         """Close what was begun."""
         for backend in self._all:
             backend.close()
+
+    def _seconds_to_deliver(self) -> float:
+        return self._first._seconds_to_deliver()
 
     def _holder(self, rid: str) -> Backend:
         held = {info.rid: backend for backend in self._all[::-1] for info in backend.get_runs()}

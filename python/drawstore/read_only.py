@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .interface import Chain
 
-__all__ = ["ReadOnlyChain"]
+__all__ = ["ReadOnlyChain", "only_row"]
 
 
 class ReadOnlyChain(Chain):
@@ -47,3 +48,12 @@ class ReadOnlyChain(Chain):
         if not -n <= i < n:
             raise IndexError(f"there is no draw {i}: the chain has {n}")
         return i % n
+
+
+def only_row(rows: NDArray[Any]) -> NDArray[Any]:
+    """Give the one row of what was read, as `drawstore.Chain.get_draws_at` gives it."""
+    if rows.dtype == object and rows.ndim == 1 and not np.ma.is_masked(rows):
+        item = rows[0]
+        if isinstance(item, np.ndarray):
+            return item
+    return rows.reshape(rows.shape[1:])

@@ -16,7 +16,7 @@ from .convert.placing import placed
 from .fileio import must_be_free
 from .hdf5.contents import address, check_contents, copy_contents
 from .hdf5.emcee_groups import emcee_groups
-from .hdf5.journal import journal_path
+from .hdf5.journal import journals_of
 from .hdf5.output import new_file
 from .hdf5.redo import redo_path
 from .hdf5.runs import ROOT, runs_in
@@ -110,6 +110,17 @@ def repack(
         Where it is not an HDF5 file with runs, or has something in it that cannot be copied.
     OSError
         Where there is no room for the new file, or the old one is damaged.
+
+    Examples
+    --------
+    >>> import emcee, numpy as np
+    >>> theirs = emcee.backends.HDFBackend("theirs.h5", compression="gzip")
+    >>> sampler = emcee.EnsembleSampler(8, 2, lambda x: -x @ x, backend=theirs)
+    >>> state = sampler.run_mcmc(np.random.rand(8, 2), 20)
+    >>> from drawstore.repacking import repack
+    >>> done = repack("theirs.h5")
+    >>> done.bytes_after < done.bytes_before
+    True
     """
     source = _hdf5_file(os.fspath(path))
     target = source if to is None else os.path.abspath(os.fspath(to))
@@ -224,9 +235,16 @@ def _hdf5_file(path: str) -> str:
 def require_runs(file: h5py.File, path: str) -> None:
     """Check that there are runs in an open file, ours or emcee's.
 
+    Parameters
+    ----------
+    file : h5py.File
+    path : str
+        Of the file, for the message.
+
     Raises
     ------
     ValueError
+        Where there are none; it says what is there instead.
     """
     if runs_in(file) is None and next(emcee_groups(file, ROOT), None) is None:
         open_store(path)  # says what is there instead
@@ -235,8 +253,7 @@ def require_runs(file: h5py.File, path: str) -> None:
 @contextlib.contextmanager
 def _left_alone(path: str, in_place: bool) -> Iterator[None]:
     """Keep other writers of ours away, after what dead ones have left was put into the file."""
-    beside = (journal_path(path), redo_path(path))
-    if not in_place and not any(os.path.exists(name) for name in beside):
+    if not in_place and not journals_of(path) and not os.path.exists(redo_path(path)):
         yield
         return
     with store_file(path).owned():

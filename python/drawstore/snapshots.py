@@ -72,8 +72,8 @@ def snapshot(
 ) -> Snapshot:
     """Copy runs as they are now, also while other processes write them.
 
-    The copy holds what was saved when it began, those draws too that wait in a journal beside the
-    store. Chains end where they had come to at one moment, but for the microseconds in which their
+    The copy holds what was saved when it began, those draws too that wait in the journal of an HDF5
+    file. Chains end where they had come to at one moment, but for the microseconds in which their
     lengths are looked up. The copy is closed, and needs no journal. It appears under its name when
     it is whole. A writer of drawstore is not hindered: its draws gather in its journal meanwhile.
 
@@ -96,6 +96,11 @@ def snapshot(
     -------
     Snapshot
 
+    Warns
+    -----
+    RuntimeWarning
+        Where draws may wait in a journal that cannot be reached from here.
+
     Raises
     ------
     FileNotFoundError, FileExistsError, ValueError
@@ -107,6 +112,18 @@ def snapshot(
         Where there was no such moment.
     OSError
         Where there is no room.
+
+    Examples
+    --------
+    >>> import drawstore
+    >>> from drawstore.snapshots import snapshot
+    >>> run = drawstore.FileBackend("runs").init_run(
+    ...     drawstore.make_meta({"x": ("float64", ())}, rid="mine")
+    ... )
+    >>> chain = run.init_chain(0)
+    >>> chain.extend({"x": [1, 2, 3]})  # and goes on
+    >>> snapshot("runs", "copy.h5").runs
+    [SnapshotRun(rid='mine', draws={0: 3})]
     """
     source, target = os.fspath(where), os.path.abspath(os.fspath(to))
     if is_url(os.fspath(to)) or guess_format(target) not in _FORMATS:
@@ -140,15 +157,13 @@ def _is_hdf5(source: str) -> bool:
 
 
 def _copy_runs(source: str, path: str, rid: str | None, form: str) -> None:
-    from .backends.emcee_file import EmceeRun
-
     with open_store(source) as backend:
         names = [info.rid for info in backend.get_runs()] if rid is None else [rid]
         if not names:
             raise ValueError(f"there are no runs in {source!r}")
         runs = [backend.get_run(name) for name in names]
         # Those of emcee are copied as steps, and for that have to be what they are.
-        now = [run if isinstance(run, EmceeRun) else FrozenRun(run) for run in runs]
+        now = [FrozenRun(run) if run._own_steps() is None else run for run in runs]
         with _new_store(path, form) as store:
             for run in now:
                 copy_run(run, store, Rows(0, None))
@@ -231,21 +246,25 @@ def _deliver(source: str, path: str) -> None:
     """Write what waits in the journal of a file to its copy."""
     from ._core import JournalScan
     from .delivery.journals import UnfitError
+    from .hdf5.elsewhere import warn_of_lost
     from .hdf5.healing import deliver
-    from .hdf5.journal import journal_path
+    from .hdf5.journal import journals_of
     from .hdf5.store_file import store_file
 
-    try:
-        scan = JournalScan(journal_path(source))
-        size = os.path.getsize(journal_path(source))
-    except FileNotFoundError:
+    warn_of_lost(source)
+    scans = []
+    for journal in journals_of(source):
+        with contextlib.suppress(FileNotFoundError):
+            scans.append((JournalScan(journal), os.path.getsize(journal)))
+    if not scans:
         return
     copy = store_file(path)
     with copy.owned():
-        for piece in scan.chains:
-            if piece.first < piece.stop:
-                with contextlib.suppress(UnfitError):  # of a run that is not wanted, or is gone
-                    deliver(copy, scan, piece, size)
+        for scan, size in scans:
+            for piece in scan.chains:
+                if piece.first < piece.stop:
+                    with contextlib.suppress(UnfitError):  # of a run that is not wanted, or is gone
+                        deliver(copy, scan, piece, size)
 
 
 def _is_held(path: str) -> bool:

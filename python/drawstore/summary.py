@@ -77,18 +77,42 @@ class Summary:
     variables: dict[str, VariableSummary]
 
     def __repr__(self) -> str:
-        n_rows = sum(variable.mean.size for variable in self.variables.values())
         table = [["", "mean", "sd", *(f"{100 * level:g}%" for level in self.levels)]]
-        for name, values in islice(self._rows(), _SHOWN_ROWS):
+        for name, values in self.first_rows(_SHOWN_ROWS):
             table.append([name, *(f"{float(value):.6g}" for value in values)])
         widths = [max(map(len, column)) for column in zip(*table, strict=True)]
         lines = [f"{sum(self.chains.values())} draws in {len(self.chains)} chains"]
         for name, *cells in table:
             aligned = map(str.rjust, cells, widths[1:])
             lines.append("  ".join([name.ljust(widths[0]), *aligned]))
-        if n_rows > _SHOWN_ROWS:
-            lines.append(f"... and {n_rows - _SHOWN_ROWS} more")
+        if self.n_rows > _SHOWN_ROWS:
+            lines.append(f"... and {self.n_rows - _SHOWN_ROWS} more")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        from .html.status import summary_html
+
+        return summary_html(self)
+
+    @property
+    def n_rows(self) -> int:
+        """The elements of all variables."""
+        return sum(variable.mean.size for variable in self.variables.values())
+
+    def first_rows(self, most: int) -> Iterator[tuple[str, list[Any]]]:
+        """Give the rows of the printed table.
+
+        Parameters
+        ----------
+        most : int
+            Rows; an element of a variable has one.
+
+        Returns
+        -------
+        iterator of (str, list)
+            The name of the element; its mean, standard deviation and quantiles.
+        """
+        return islice(self._rows(), most)
 
     def _rows(self) -> Iterator[tuple[str, list[Any]]]:
         for name, variable in self.variables.items():

@@ -1,16 +1,15 @@
-"""chDB is held to the contract of backends; test_backend_contract_clickhouse.py runs this."""
+"""chDB is held to the contract of engines; test_backend_contract_clickhouse.py runs this."""
 
 import clickhouse_connect
 import pytest
 
+from clickhouse_contract import EngineContract
 from drawstore import ClickHouseBackend
-from drawstore.testing import BackendContract
 from drawstore.testing.runs import RunsContract
 
 
-class TestEmbedded(BackendContract):
+class TestEmbedded(EngineContract):
     is_shared = False
-    bounds = (None, 1, 220, -1, -301)
 
     def make_backend(self, path):
         return ClickHouseBackend(f"chdb://{path}/store", journal=path / "journals")

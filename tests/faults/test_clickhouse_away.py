@@ -21,6 +21,8 @@ sys.path[:0] = {paths!r}
 import os
 import rows
 from drawstore import ClickHouseBackend
+from drawstore.delivery import delivery
+delivery._SAFE_EXIT_WAIT *= {part}
 chains = []
 run = ClickHouseBackend({url!r}, journal={journals!r}, timeout={timeout}).get_run(rows.RID)
 for number in range({chains}):
@@ -129,14 +131,18 @@ def test_trouble_is_said_once(database, proxy, caplog):
     database.check(LAYOUT, 2)
 
 
-def exit_with_the_server_away(database, proxy, fault, chains, timeout):
-    """Give the seconds that the end of a process takes, and what it says."""
+def exit_with_the_server_away(database, proxy, fault, chains, part=1.0):
+    """Give the seconds that the end of a process takes, and what it says.
+
+    It waits for a part of the time that it otherwise would.
+    """
     code = EXIT.format(
         paths=sys.path,
         url=database.url([proxy.port]),
         journals=database.journals,
         chains=chains,
-        timeout=timeout,
+        timeout=60,
+        part=part,
     )
     process = subprocess.Popen(
         [sys.executable, "-c", code],
@@ -156,8 +162,8 @@ def exit_with_the_server_away(database, proxy, fault, chains, timeout):
 @pytest.mark.parametrize("fault", ["refuse", "stall"])
 def test_the_end_of_a_process_waits_a_little_and_says_what_is_kept(database, proxy, fault):
     chains = 5
-    took, said = exit_with_the_server_away(database, proxy, fault, chains, timeout=60)
-    assert 8 < took < 20
+    took, said = exit_with_the_server_away(database, proxy, fault, chains, part=0.3)
+    assert 2.4 < took < 12
     kept = f"the last 7 draws are kept in journals in {database.journals!r}"
     assert said.count(kept) == chains, said
     assert len(database.kept()) == chains
@@ -171,7 +177,7 @@ def test_the_end_of_a_process_waits_a_little_and_says_what_is_kept(database, pro
 def test_a_server_that_comes_back_while_the_process_ends_gets_all(database, proxy):
     healing = threading.Timer(4, proxy.heal)
     healing.start()
-    took, said = exit_with_the_server_away(database, proxy, "refuse", 2, timeout=60)
+    took, said = exit_with_the_server_away(database, proxy, "refuse", 2)
     healing.join()
     assert took < 9
     assert "kept" not in said

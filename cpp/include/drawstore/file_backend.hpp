@@ -46,6 +46,11 @@ class FileBackend final : public Backend {
     // Throws StateError where a chain of the run is being written.
     void delete_run(const std::string& rid) override;
 
+    // Moves a run that is whole and closed from another directory on the same disk to this one, in
+    // place of the run of its id, if there is one: whoever looks finds the one or the other. Throws
+    // StateError, and changes nothing, where a chain of the latter is being written.
+    void take_run(const FileBackend& from, const std::string& rid);
+
     // Whether new rows are mapped there: chosen by the system of files, if not told.
     bool is_mapped() const;
 

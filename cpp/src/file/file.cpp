@@ -1,6 +1,11 @@
 #include "file/file.hpp"
 
+#ifndef _WIN32
+#include <fcntl.h>
+#endif
+
 #include <cerrno>
+#include <cstdio>
 #include <system_error>
 #include <utility>
 
@@ -45,11 +50,41 @@ void File::remove() noexcept {
 
 void File::write(std::uint64_t offset, Piece bytes) { write(offset, std::span(&bytes, 1)); }
 
+namespace {
+
+// False where the system, or its system of files, cannot do it.
+bool exchanged_at_once([[maybe_unused]] const std::filesystem::path& one,
+                       [[maybe_unused]] const std::filesystem::path& other) {
+#if defined(__linux__) && defined(RENAME_EXCHANGE)
+    return ::renameat2(AT_FDCWD, one.c_str(), AT_FDCWD, other.c_str(), RENAME_EXCHANGE) == 0;
+#elif defined(__APPLE__) && defined(RENAME_SWAP)
+    return ::renamex_np(one.c_str(), other.c_str(), RENAME_SWAP) == 0;
+#else
+    return false;
+#endif
+}
+
+}  // namespace
+
+void exchange_folders(const std::filesystem::path& other, const std::filesystem::path& place) {
+    about_to_change();
+    if (exchanged_at_once(other, place)) return;
+    std::filesystem::path aside = other;
+    aside += ".old";
+    std::filesystem::rename(place, aside);
+    std::error_code error;
+    std::filesystem::rename(other, place, error);
+    if (error) {
+        std::filesystem::rename(aside, place);
+        throw std::filesystem::filesystem_error("cannot replace", other, place, error);
+    }
+    std::filesystem::rename(aside, other);
+}
+
 }  // namespace drawstore::file
 
 #ifndef _WIN32
 
-#include <fcntl.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <sys/uio.h>

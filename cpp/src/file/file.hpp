@@ -85,6 +85,10 @@ class File {
 // Makes the names in a folder durable.
 void sync_folder(const std::filesystem::path& path);
 
+// Gives two folders each other's names: at once where the system of files can; elsewhere there is a
+// moment in which `place` is the name of none.
+void exchange_folders(const std::filesystem::path& other, const std::filesystem::path& place);
+
 // The system's words for an errno.
 std::string error_text(int code);
 

@@ -39,6 +39,24 @@ void for_each_run(const fs::path& directory, Mode mode, Use&& use) {
     });
 }
 
+// Has the files of all chains open, so that nobody begins to write them; throws StateError where
+// one is being written.
+std::vector<file::File> held_chains(const fs::path& folder, const std::string& rid,
+                                    const char* what) {
+    std::vector<file::File> held;
+    for (const auto& [number, path] : chain_files(folder)) {
+        watch_holder(path);
+        held.push_back(file::File::open_to_write(path));
+        if (held.back().try_lock()) continue;
+        const std::string beside = lock_file_holder(path);
+        throw StateError("run '" + rid + "' cannot be " + what + ": its chain " +
+                         std::to_string(number) + " is being written by " +
+                         (beside.empty() ? file::read_holder(held.back()) : beside) +
+                         "; close it there first");
+    }
+    return held;
+}
+
 }  // namespace
 
 FileBackend::FileBackend(fs::path directory, Mode mode, TailStore tail, double sync_interval)
@@ -148,21 +166,30 @@ void FileBackend::delete_run(const std::string& rid) {
     }
     const fs::path trash = directory_ / (".deleted-" + fresh_rid());
     system_call(folder, [&] {
-        std::vector<file::File> held;  // nobody begins to write while it goes
-        for (const auto& [number, path] : chain_files(folder)) {
-            watch_holder(path);
-            held.push_back(file::File::open_to_write(path));
-            if (held.back().try_lock()) continue;
-            const std::string beside = lock_file_holder(path);
-            throw StateError("run '" + rid + "' cannot be deleted: its chain " +
-                             std::to_string(number) + " is being written by " +
-                             (beside.empty() ? file::read_holder(held.back()) : beside) +
-                             "; close it there first");
-        }
+        const auto held = held_chains(folder, rid, "deleted");
         file::about_to_change();
         fs::rename(folder, trash);
         forget_chains(folder);
         fs::remove_all(trash);
+    });
+}
+
+void FileBackend::take_run(const FileBackend& from, const std::string& rid) {
+    check_writable("take runs");
+    const fs::path folder = this->folder(rid), made = from.folder(rid);
+    system_call(folder, [&] {
+        fs::create_directories(directory_);
+        if (!fs::exists(folder / file::run_meta_name)) {
+            file::about_to_change();
+            fs::rename(made, folder);
+        } else {
+            const auto held = held_chains(folder, rid, "replaced");
+            file::exchange_folders(made, folder);
+            forget_chains(folder);
+        }
+        file::sync_folder(directory_);
+        forget_chains(made);
+        fs::remove_all(made);
     });
 }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 import logging
 import os
 from collections.abc import Sequence
@@ -86,6 +87,19 @@ class ClickHouseBackend(DeliveredBackend):
         For a URL that is none.
     ImportError
         Where there is no chDB.
+
+    Examples
+    --------
+    The same for a server; this needs none, but chDB:
+
+    >>> import drawstore
+    >>> backend = drawstore.ClickHouseBackend("chdb://runs.chdb")
+    >>> run = backend.init_run(drawstore.make_meta({"x": ("float64", ())}, rid="mine"))
+    >>> with run.init_chain(0) as chain:
+    ...     chain.extend({"x": [1, 2, 3]})
+    >>> run.summary(quantiles=[]).variables["x"].mean.item()
+    2.0
+    >>> backend.close()
     """
 
     def __init__(
@@ -134,13 +148,31 @@ class ClickHouseBackend(DeliveredBackend):
         return ClickHouseRun(self, self.runs.add(own), own)
 
     def get_runs(self) -> list[RunInfo]:
-        infos = []
-        for record in self.runs.all():
-            waiting = self.waiting(record.rid)
-            chains = self.runs.chains(record) | {p.number: len(p) for p in waiting}
-            size = self.runs.tables.size_of(record.table) + sum(p.size for p in waiting)
-            infos.append(RunInfo(record.rid, record.created_at, chains, size))
-        return infos
+        return [self._info(record) for record in self.runs.all()]
+
+    def _list_first(self, most: int) -> tuple[list[RunInfo], int]:
+        records = self.runs.all()
+        return [self._info(record) for record in records[:most]], len(records)
+
+    def _info(self, record: Record) -> RunInfo:
+        waiting = self.waiting(record.rid)
+        size = self.runs.tables.size_of(record.table) + sum(p.size for p in waiting)
+        return RunInfo(record.rid, record.created_at, self.lengths(record), size)
+
+    def lengths(self, record: Record) -> dict[int, int]:
+        """Give the draws of each chain of a run; those that wait count, too.
+
+        Parameters
+        ----------
+        record : Record
+
+        Returns
+        -------
+        dict of int to int
+            By the number of the chain.
+        """
+        waiting = {pending.number: len(pending) for pending in self.waiting(record.rid)}
+        return self.runs.chains(record) | waiting
 
     def get_run(self, rid: str) -> Run:
         record = self.runs.find(rid)
@@ -151,6 +183,28 @@ class ClickHouseBackend(DeliveredBackend):
         record = self.runs.find(rid)
         self.check_not_written(rid)
         self.runs.remove(record)
+
+    def replace_run(self, rid: str, by: str) -> None:
+        """Give a run the id of another, which is deleted: on one server all of that at once.
+
+        Parameters
+        ----------
+        rid : str
+            Of which there may be a run, or none.
+        by : str
+            Of the run that is to have this id.
+
+        Raises
+        ------
+        KeyError
+            Where there is no such run.
+        RuntimeError
+            Where this process is writing one of them.
+        """
+        self.check_writable()
+        for each in (rid, by):
+            self.check_not_written(each)
+        self.runs.replace(rid, self.runs.find(by))
 
     def close(self, timeout: float = EXIT_WAIT) -> None:
         super().close(timeout)
@@ -272,6 +326,10 @@ class ClickHouseRun(Run):
             live = None if found is None else found[1].handle()
             chains.append(live or ClickHouseChain(self, number))
         return chains
+
+    def _measure_first(self, most: int) -> tuple[dict[int, int], int]:
+        lengths = self._backend.lengths(self._record)
+        return dict(itertools.islice(lengths.items(), most)), len(lengths)
 
     def flush(self, sync: bool = False) -> None:
         for pending in self._backend.waiting(self.rid):

@@ -19,6 +19,7 @@ from drawstore._core import (
     memory_backend,
     resume_syncing,
     run_folder,
+    take_run,
 )
 from drawstore.groups import from_npz, to_npz_bytes, write_npz
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FileBackend", "MemoryBackend", "StoredBackend", "StoredRun"]
 
 Chain.register(CoreChain)
+CoreChain._repr_html_ = Chain._repr_html_  # type: ignore[attr-defined]
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_parent=resume_syncing)
@@ -179,11 +181,30 @@ class StoredBackend(Backend):
 
     @abstractmethod
     def save_group(self, rid: str, name: str, group: Group) -> None:
-        """Keep a group of a run."""
+        """Keep a group of a run, in place of one of that name.
+
+        Parameters
+        ----------
+        rid : str
+            The run's id.
+        name : str
+            Of the group.
+        group : Group
+        """
 
     @abstractmethod
     def load_groups(self, rid: str) -> dict[str, Group]:
-        """Give the groups of a run."""
+        """Give the groups of a run.
+
+        Parameters
+        ----------
+        rid : str
+            The run's id.
+
+        Returns
+        -------
+        dict of str to Group
+        """
 
 
 class MemoryBackend(StoredBackend):
@@ -218,11 +239,11 @@ class MemoryBackend(StoredBackend):
         self._groups.pop(rid, None)
 
     def save_group(self, rid: str, name: str, group: Group) -> None:
-        """Keep a group of a run."""
+        """Keep a group of a run: see `StoredBackend.save_group`."""
         self._groups.setdefault(rid, {})[name] = to_npz_bytes(group)
 
     def load_groups(self, rid: str) -> dict[str, Group]:
-        """Give the groups of a run."""
+        """Give the groups of a run: see `StoredBackend.load_groups`."""
         return {name: from_npz(data) for name, data in self._groups.get(rid, {}).items()}
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -250,6 +271,25 @@ class FileBackend(StoredBackend):
     store : {"auto", "mapped", "written"}
         How the newest draws get into a file: mapped into memory, or by a call of the system for
         each; "auto" maps on file systems that are known to keep what is stored there.
+
+    Raises
+    ------
+    ValueError
+        For another mode or store.
+
+    Examples
+    --------
+    >>> import drawstore
+    >>> backend = drawstore.FileBackend("runs")
+    >>> run = backend.init_run(drawstore.make_meta({"x": ("float64", ())}, rid="mine"))
+    >>> with run.init_chain(0) as chain:
+    ...     chain.append({"x": 1.5})
+
+    In another process:
+
+    >>> (chain,) = drawstore.FileBackend("runs", mode="r").get_run("mine").get_chains()
+    >>> chain.get_draws("x")
+    array([1.5])
     """
 
     def __init__(
@@ -280,7 +320,7 @@ class FileBackend(StoredBackend):
         return Path(run_folder(self.directory, rid)) / "groups"
 
     def save_group(self, rid: str, name: str, group: Group) -> None:
-        """Keep a group of a run."""
+        """Keep a group of a run: see `StoredBackend.save_group`."""
         if self.mode == "r":
             raise RuntimeError(
                 f"{self.directory!r} was opened read-only; make a FileBackend with mode='a' to "
@@ -289,8 +329,28 @@ class FileBackend(StoredBackend):
         self._groups(rid).mkdir(exist_ok=True)
         write_npz(group, self._groups(rid) / f"{quote(name, safe='')}.npz")
 
+    def take_run(self, source: FileBackend, rid: str) -> None:
+        """Move a closed run from another directory on the same disk to this one.
+
+        It takes the place of the run of its id, where there is one, which is deleted: whoever looks
+        finds the one or the other.
+
+        Parameters
+        ----------
+        source : FileBackend
+        rid : str
+
+        Raises
+        ------
+        OSError
+            Where it is not there, or on another disk.
+        RuntimeError
+            Where the other run is being written; nothing is changed then.
+        """
+        take_run(self.directory, source.directory, rid)
+
     def load_groups(self, rid: str) -> dict[str, Group]:
-        """Give the groups of a run."""
+        """Give the groups of a run: see `StoredBackend.load_groups`."""
         files = sorted(self._groups(rid).glob("*.npz"))
         return {unquote(file.stem): from_npz(file) for file in files}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,17 +14,19 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from drawstore.ensemble import RunSteps, blob_variables
 from drawstore.hdf5.dtypes import from_file, memory_dtype
 from drawstore.hdf5.emcee_groups import emcee_groups
-from drawstore.hdf5.journal import Tail, Tails, journal_path
+from drawstore.hdf5.journal import Tail, Tails
 from drawstore.hdf5.rows import read_rows
 from drawstore.hdf5.runs import ROOT, no_such_run, run_size
 from drawstore.hdf5.store_file import store_file
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
-from drawstore.meta import RunMeta, make_meta
+from drawstore.meta import RunMeta, VariableSpec, make_meta
 from drawstore.read_only import ReadOnlyChain
 
 if TYPE_CHECKING:
+    from drawstore.emcee.blobs import BlobLayout
     from drawstore.emcee.stored import StoredSteps
 
 __all__ = ["EmceeFile"]
@@ -60,7 +62,7 @@ class EmceeFile(Backend):
 
     def tails(self) -> Tails:
         """Find what waits for the file, which is open."""
-        return Tails(journal_path(self.filename))
+        return Tails(self.filename)
 
     def init_run(self, meta: RunMeta) -> Run:
         """Refuse: emcee's own layout is written by `drawstore.emcee.HDFBackend`."""
@@ -178,27 +180,13 @@ class EmceeRun(Run):
             self._kept[key] = rows, values
         return values
 
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Walkers and parameters."""
-        return self._n_walkers, self.ndim
-
     def count(self) -> int:
         """Say how many steps there are."""
         with self.group() as opened:
             return opened.count
 
-    def steps(self, key: str, rows: range) -> NDArray[Any]:
-        """Read steps of "chain", "log_prob" or "blobs", shape (len(rows), n_walkers, ...)."""
-        with self.group() as opened:
-            return _read(opened.group, opened.tail, key, rows)
-
-    def accepted(self) -> NDArray[Any]:
-        """Read the accepted proposals of each walker so far, shape (n_walkers,)."""
-        with self.group() as opened:
-            if opened.tail is None:
-                return np.asarray(opened.group["accepted"][...])
-            return np.asarray(_steps(opened.group, opened.tail).accepted())
+    def _own_steps(self) -> RunSteps:
+        return EmceeSteps(self, self._n_walkers, self.ndim)
 
     def init_chain(self, chain_number: int, *, resume: bool = False) -> Chain:
         raise self._backend._reads_only()
@@ -214,6 +202,41 @@ class EmceeRun(Run):
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_kept": {}, "_held": None}
+
+
+class EmceeSteps(RunSteps):
+    """The steps of a run; `EmceeRun` makes it."""
+
+    def __init__(self, run: EmceeRun, n_walkers: int, ndim: int) -> None:
+        super().__init__(run.rid, n_walkers, ndim)
+        self._run = run
+
+    def __len__(self) -> int:
+        return self._run.count()
+
+    def read(self, name: str, rows: range) -> NDArray[Any]:
+        with self._run.group() as opened:
+            return _read(opened.group, opened.tail, name, rows)
+
+    def accepted(self, count: int) -> NDArray[Any]:
+        with self._run.group() as opened:
+            if opened.tail is None:
+                return np.asarray(opened.group["accepted"][...])
+            return np.asarray(_steps(opened.group, opened.tail).accepted())
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        with self._run.group() as opened:
+            dtype: np.dtype[Any] = opened.group["chain"].dtype
+            return dtype
+
+    def blobs(self) -> BlobLayout | None:
+        with self._run.group() as opened:
+            return _steps(opened.group, opened.tail).blobs
+
+    def random_state(self, count: int) -> Any:
+        with self._run.group() as opened:
+            return _steps(opened.group, opened.tail).random_state()
 
 
 class EmceeChain(ReadOnlyChain):
@@ -267,14 +290,16 @@ class EmceeChain(ReadOnlyChain):
             for name in names:
                 if name not in known:
                     raise KeyError(f"there is no {name!r}; there are {', '.join(map(repr, known))}")
-                values = self._values(opened, name if known is self._variables else "lp", ascending)
+                number = known[name] if known is self._variables else None
+                values = self._values(opened, number, ascending)
                 out[name] = values[::-1] if rows.step < 0 else values
         return out
 
-    def _values(self, opened: _Opened, name: str, rows: range) -> NDArray[Any]:
-        if name == "lp":
+    def _values(self, opened: _Opened, number: int | None, rows: range) -> NDArray[Any]:
+        """Read a variable by its number, or the log-probability."""
+        if number is None:
             return self._run.read(opened, "log_prob", rows)[:, self._walker]
-        number, ndim = self._variables[name], self._run.ndim
+        ndim = self._run.ndim
         if number < ndim:
             return self._run.read(opened, "chain", rows)[:, self._walker, number]
         blobs = self._run.read(opened, "blobs", rows)[:, self._walker]
@@ -301,7 +326,7 @@ def _read(group: h5py.Group, tail: Tail | None, key: str, rows: range) -> NDArra
     return from_file(values, group[key].dtype.base) if key == "blobs" else values
 
 
-def _steps(group: h5py.Group, tail: Tail) -> StoredSteps:
+def _steps(group: h5py.Group, tail: Tail | None) -> StoredSteps:
     """Give the steps, those that wait for the file among them."""
     # Who reads a run that is being written has emcee; for files alone it is not needed.
     steps: StoredSteps = import_module("drawstore.emcee.journaled").stored_steps(group, tail)
@@ -311,30 +336,21 @@ def _steps(group: h5py.Group, tail: Tail) -> StoredSteps:
 def _meta_of(rid: str, group: h5py.Group) -> RunMeta:
     """Describe a run of emcee."""
     dtype = group["chain"].dtype
-    variables: dict[str, tuple[Any, tuple[int, ...]]] = {
+    variables: dict[str, VariableSpec] = {
         f"var_{i}": (dtype, ()) for i in range(int(group.attrs["ndim"]))
     }
     blobs = {}
     if group.attrs["has_blobs"]:
         stored = group["blobs"].dtype
-        shape = (*group["blobs"].shape[2:], *stored.shape)
-        held = memory_dtype(stored.base)
-        parts = [("blobs", held)] if held.names is None else [(n, held[n]) for n in held.names]
-        for name, part in parts:
-            of_text = part.base == np.dtype(object)
-            blobs[name] = ("str" if of_text else part.base, (*shape, *part.shape))
+        held = memory_dtype(stored.base), (*group["blobs"].shape[2:], *stored.shape)
+        blobs = blob_variables({"blobs": held}, variables)
     attributes = {"inference_library": "emcee"}
     if "version" in group.attrs:
         attributes["inference_library_version"] = str(group.attrs["version"])
     return make_meta(
-        variables | {_free(name, variables): blob for name, blob in blobs.items()},
+        variables | {name: spec for name, (_, _, spec) in blobs.items()},
         {"lp": (group["log_prob"].dtype, ())},
         attributes=attributes,
-        deterministics=[_free(name, variables) for name in blobs],
+        deterministics=blobs,
         rid=rid,
     )
-
-
-def _free(name: str, taken: Mapping[str, object]) -> str:
-    """Give a name that is not taken."""
-    return f"blobs.{name}" if name in taken else name

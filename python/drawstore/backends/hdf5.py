@@ -19,7 +19,7 @@ from drawstore.delivery.writer import Writer, find_pending, find_writer
 from drawstore.groups import from_npz, to_npz_bytes
 from drawstore.hdf5.chain import HDF5Chain
 from drawstore.hdf5.errors import locked
-from drawstore.hdf5.journal import Tails, journal_options, journal_path
+from drawstore.hdf5.journal import Tails, journal_options
 from drawstore.hdf5.runs import (
     Stored,
     create_run,
@@ -29,6 +29,7 @@ from drawstore.hdf5.runs import (
     encoded,
     find_run,
     read_meta,
+    replace_run,
     run_size,
     store_bytes,
     stored_runs,
@@ -67,9 +68,10 @@ class HDF5Backend(DeliveredBackend):
     mode : {"a", "r"}
         "r" refuses to change the file, which has to exist.
     journal : bool or path-like
-        Where the journal is: beside the file, as ``<filename>-journal``, or at a path, which all
-        who open the file then have to name. False keeps draws in memory until they are in the
-        file: what came since the last flush is then lost when the process is killed.
+        Where the journal is: beside the file, as ``<filename>-journal``, or at a path, which a
+        small file beside it, ``<filename>-journal-at``, tells all who open the file. False keeps
+        draws in memory until they are in the file: what came since the last flush is then lost when
+        the process is killed.
     sync_interval : float
         Seconds after which a draw survives a loss of power; 0: when it is flushed with ``sync``.
     max_buffer : int
@@ -83,6 +85,16 @@ class HDF5Backend(DeliveredBackend):
     ------
     FileNotFoundError
         Where there is no file to read.
+
+    Examples
+    --------
+    >>> import drawstore
+    >>> with drawstore.HDF5Backend("runs.h5", compression="gzip") as backend:
+    ...     run = backend.init_run(drawstore.make_meta({"x": ("float64", ())}, rid="mine"))
+    ...     chain = run.init_chain(0)
+    ...     chain.append({"x": 1.5})
+    >>> drawstore.HDF5Backend("runs.h5", mode="r").get_run("mine").get_chains()[0].get_draws("x")
+    array([1.5])
     """
 
     def __init__(
@@ -101,7 +113,7 @@ class HDF5Backend(DeliveredBackend):
         super().__init__(os.path.realpath(os.fspath(filename)), flush_interval, mode)
         self.compression = compression
         self.compression_opts = compression_opts
-        self.journal_path = journal_path(self.filename, journal)
+        self.journal = journal
         self._journal = journal_options(self.filename, journal, sync_interval, max_buffer, store)
         if mode == "r" and not os.path.exists(self.filename):
             raise FileNotFoundError(f"there is no file {self.filename!r}")
@@ -130,7 +142,7 @@ class HDF5Backend(DeliveredBackend):
             return []
         with self._file.reading() as file:
             runs = stored_runs(file)
-            tails = Tails(self.journal_path)
+            tails = Tails(self.filename, self.journal)
             ends = {run.rid: _ends(tails, file, run, self.filename) for run in runs}
         infos = []
         for run in runs:
@@ -149,6 +161,27 @@ class HDF5Backend(DeliveredBackend):
             pass
         self.check_not_written(rid)
         self._change(lambda file: delete_run(file, rid, self.filename))
+
+    def replace_run(self, rid: str, by: str) -> None:
+        """Give a run the id of another, which is deleted: all of that at once.
+
+        Parameters
+        ----------
+        rid : str
+            Of which there may be a run, or none.
+        by : str
+            Of the run that is to have this id.
+
+        Raises
+        ------
+        KeyError
+            Where there is no such run.
+        RuntimeError
+            Where one of them is being written.
+        """
+        for each in (rid, by):
+            self.check_not_written(each)
+        self._change(lambda file: replace_run(file, rid, by, self.filename))
 
     # How it is done.
 

@@ -9,7 +9,7 @@ from importlib import import_module
 
 import click
 
-from .text import escaped
+from drawstore.text import escaped
 
 __all__ = ["main"]
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from drawstore.text import escaped
+
 from .options import json_option
-from .text import escaped
 
 if TYPE_CHECKING:
     from drawstore.convert import Plan
@@ -45,7 +46,8 @@ def command(
     """Copy runs to another place, in another format.
 
     FROM is what drawstore reads: a directory, an HDF5 file of drawstore or emcee, a netCDF file or
-    a Zarr directory of ArviZ, or the URL of a database. TO is a directory, a URL, or a file whose
+    a Zarr directory of ArviZ, a data frame in a Parquet or Arrow file, files of Stan, or the URL of
+    a database. TO is a directory, a URL, or a file whose
     name ends in .h5, .nc, .zarr, .parquet, .arrow or .feather; "--to-format emcee" makes a .h5 of
     emcee. It appears when it is whole. What it cannot hold is said before anything is written.
     """

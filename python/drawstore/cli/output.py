@@ -25,7 +25,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from .text import escaped
+from drawstore.text import escaped, size_text
 
 __all__ = [
     "STYLES",
@@ -141,16 +141,6 @@ def count(n: int) -> str:
 def moment(when: datetime | None) -> str:
     """Give a time to the minute."""
     return "" if when is None else when.strftime("%Y-%m-%d %H:%M UTC")
-
-
-def size_text(size: int) -> str:
-    """Give a number of bytes in words."""
-    value = float(size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if value < 1000 or unit == "GB":
-            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
-        value /= 1000
-    raise AssertionError("the last unit takes all")
 
 
 def print_json(report: Any) -> None:

@@ -12,6 +12,7 @@ from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from drawstore.text import seconds_text
 from drawstore.watching.sparkline import BLOCKS, PLAIN, sparkline
 
 from .output import STYLES, harmless
@@ -105,7 +106,7 @@ def line(when: datetime, sight: Sight) -> str:
             said.append(f"R-hat {worst:.3f}")
         said.append(_verdict_in_words(status))
     if sight.age is not None:
-        said.append(f"last draw {_seconds(sight.age)} ago")
+        said.append(f"last draw {seconds_text(sight.age)} ago")
     return "  ".join(said + ([harmless(sight.error).plain] if sight.error else []))
 
 
@@ -123,7 +124,7 @@ def _runs(sights: Sequence[Sight]) -> list[_Column]:
         _Column("state", 1, [Text(s.state, style=_STYLES[s.state]) for s in sights], False),
         column("draws", 2, [_count(sight.n_draws) for sight in sights]),
         column("warm-up", 7, warmup),
-        column("age", 4, ["" if s.age is None else _seconds(s.age) for s in sights]),
+        column("age", 4, ["" if s.age is None else seconds_text(s.age) for s in sights]),
         column(
             "rate", 5, ["" if s is None or not s.rate else f"{_short(s.rate)}/s" for s in followed]
         ),
@@ -211,7 +212,7 @@ def _verdict(status: Status) -> str:
     if status.expected is None:
         return "not yet"
     left = (status.expected - status.time).total_seconds()
-    return f"not yet, in {_seconds(max(left, 0.0))}"
+    return f"not yet, in {seconds_text(max(left, 0.0))}"
 
 
 def _verdict_in_words(status: Status) -> str:
@@ -248,13 +249,6 @@ def _short(value: float) -> str:
 
 def _value(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.4g}"
-
-
-def _seconds(seconds: float) -> str:
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds / size:.1f} {unit}"
-    return f"{seconds:.0f} s"
 
 
 def _can_print(encoding: str, text: str) -> bool:

@@ -158,11 +158,27 @@ class Runs:
         self._put(record, b"", deleted=True)
         self.tables.drop(record.table)
 
+    def replace(self, rid: str, by: Record) -> None:
+        """Give a run the id of another, which is deleted; on one server all of that at once."""
+        old, meta = self.all(rid), self.meta_of(by)
+        meta.rid = rid
+        renamed = Record(rid, by.id, by.created_at, by.table)
+        gone = [(record, b"", True) for record in (by, *old)]
+        self._put_all([(renamed, meta.SerializeToString(), False), *gone])
+        for record in old:
+            self.tables.drop(record.table)
+
     def _put(self, record: Record, message: bytes, deleted: bool) -> None:
-        made = (record.created_at - _EPOCH) // _MICROSECOND
-        row = (record.rid, record.id, made, record.table, message, int(deleted))
+        self._put_all([(record, message, deleted)])
+
+    def _put_all(self, records: Sequence[tuple[Record, bytes, bool]]) -> None:
+        rows = []
+        for record, message, deleted in records:
+            made = (record.created_at - _EPOCH) // _MICROSECOND
+            rows.append((record.rid, record.id, made, record.table, message, int(deleted)))
         types = ["String", "String", "Int64", "String", "String", "UInt8"]
-        self._insert(RUNS, ["rid", "id", "created_at", "table", "message", "deleted"], types, row)
+        columns = ["rid", "id", "created_at", "table", "message", "deleted"]
+        self._insert(RUNS, columns, types, *rows)
 
     # Chains, with draws or without.
 
@@ -225,9 +241,9 @@ class Runs:
             return []
 
     def _insert(
-        self, table: str, columns: Sequence[str], types: Sequence[str], row: Sequence[Any]
+        self, table: str, columns: Sequence[str], types: Sequence[str], *rows: Sequence[Any]
     ) -> None:
-        data = pack_rows(types, [row])
+        data = pack_rows(types, rows)
         settings = self.tables.insert_settings()
         self.tables.server.insert(table, columns, "RowBinary", data, settings)
 

@@ -16,11 +16,12 @@ from importlib import import_module
 from ..clickhouse.address import is_url
 from ..interface import Backend, Run
 from ..opening import open as open_runs
+from ..progress import told
 from .blocks import Rows
 from .formats import FORMATS, STORES, guess_format
 from .placing import placed
 from .plan import Plan, PlannedRun
-from .stores import copy_run, is_unfinished
+from .stores import add_run, copy_run
 from .writing import Writer
 
 __all__ = ["FORMATS", "Plan", "PlannedRun", "convert", "plan_conversion"]
@@ -67,15 +68,16 @@ def convert(
     rid: str | None = None,
     format: str | None = None,
     force: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: bool | Callable[[int, int], None] | None = None,
     planned: Callable[[Plan], object] | None = None,
 ) -> Plan:
     """Copy runs to another place, in another format.
 
-    What is made appears under the target's name when it is whole, and not before: a conversion that
-    is killed leaves ``<target>.unfinished-...`` behind, which may be deleted. In a store that is
-    there already the runs are added; one of which a conversion was killed half way has the
-    attribute "unfinished_conversion", and is replaced by the next conversion of that run.
+    What is made appears under its name when it is whole, and not before; what it replaces is there
+    until then. A conversion that is killed leaves ``<target>.unfinished-...`` behind, which may be
+    deleted. In a store that is there already the runs are added, one after the other: of one that
+    was killed half way, the next conversion of that run deletes what was left, which in a directory
+    is hidden, and elsewhere a run ``<rid>.unfinished-...``.
 
     Parameters
     ----------
@@ -91,10 +93,10 @@ def convert(
         `drawstore.HDF5Backend`: files for emcee are asked for by "emcee".
     force : bool
         Replace what is at the target: a file, a Zarr directory, or, in a store of drawstore, the
-        runs of the same ids, which are deleted first.
-    progress : callable, optional
-        Is called after each block with the rows that are done and those there are, a row being a
-        draw of one chain.
+        runs of the same ids.
+    progress : bool or callable, optional
+        True shows a bar, by ``tqdm.auto``. A callable is called after each block with the rows that
+        are done and those there are, a row being a draw of one chain.
     planned : callable, optional
         Is called with the plan before anything is written; by default what is left out is logged
         as a warning. It may raise, which ends the conversion.
@@ -127,12 +129,20 @@ def convert(
     --------
     >>> import drawstore
     >>> from drawstore.convert import convert
-    >>> convert("chain.h5", "chain.nc")  # doctest: +SKIP
+    >>> run = drawstore.FileBackend("runs").init_run(
+    ...     drawstore.make_meta({"x": ("float64", ())}, rid="mine")
+    ... )
+    >>> run.init_chain(0).extend({"x": [1, 2, 3]})
+    >>> convert("runs", "run.nc").runs
+    (PlannedRun(rid='mine', chains=1, draws=3, losses=()),)
+    >>> drawstore.open("run.nc").get_run("mine").summary().chains
+    {0: 3}
     """
     with _Conversion(source, target, rid, format) as conversion:
         conversion.check_target(force)
         (planned or _log)(conversion.plan)
-        conversion.run(progress)
+        with told(progress, "rows") as tell:
+            conversion.run(tell)
         return conversion.plan
 
 
@@ -222,12 +232,17 @@ class _Conversion:
     def _check_runs(self, store: Backend | None, force: bool) -> None:
         held = set() if store is None else {info.rid for info in store.get_runs()}
         for run in self.runs:
-            if store is None or run.rid not in held or force:
+            if store is None or run.rid not in held:
                 continue
-            if not is_unfinished(store.get_run(run.rid)):
+            if not force:
                 raise FileExistsError(
                     f"there is a run {run.rid!r} in {self.target!r} already; say that it is to be "
                     "replaced (--force, force=True), or name another target"
+                )
+            if store.get_run(run.rid)._own_steps() is not None:
+                raise FileExistsError(
+                    f"the run {run.rid!r} in {self.target!r} is one of emcee, and is not replaced "
+                    "by one of drawstore; name another target"
                 )
 
     def run(self, progress: Callable[[int, int], None] | None) -> None:
@@ -240,18 +255,12 @@ class _Conversion:
         rows = Rows(sum(run.draws for run in self.plan.runs), progress)
         with self._store() as store:
             if store is not None:
-                self._add_to(store, rows)
+                for run in self.runs:
+                    add_run(run, store, rows)
                 return
         with placed(self.target) as path, _new_store(self.format, path) as store:
             for run in self.runs:
                 copy_run(run, store, rows)
-
-    def _add_to(self, store: Backend, rows: Rows) -> None:
-        held = {info.rid for info in store.get_runs()}
-        for run in self.runs:
-            if run.rid in held:
-                store.delete_run(run.rid)
-            copy_run(run, store, rows, self.source)
 
 
 def _choose(backend: Backend, source: str, rid: str | None, several: bool) -> list[Run]:

@@ -11,6 +11,7 @@ from drawstore.interface import Run
 
 from .blocks import Rows, block_rows, blocks
 from .steps import Steps, steps_of, why_no_ensemble
+from .walkers import parameters_in, some
 from .writing import Writer
 
 __all__ = ["WRITERS"]
@@ -56,31 +57,18 @@ class _EmceeWriter(Writer):
 
 
 def _losses(run: Run, steps: Steps) -> list[str]:
-    losses = []
-    walkers = by_walkers(run)
-    if is_ensemble(run):
-        names = [name for name in walkers.variables if not name.startswith("var_")]
-        if names:
-            losses.append(f"the names of the parameters, which become coordinates: {_some(names)}")
-        stats = []
-    else:
-        blobs = [v.name for v in run.variables.values() if v.is_deterministic]
-        if blobs and steps.blobs is None:
-            losses.append(f"what follows from the coordinates: {_some(blobs)}")
-        names = [v.name for v in run.variables.values() if not v.is_deterministic]
-        if names != [f"var_{i}" for i in range(steps.ndim)]:
-            losses.append(f"the names of the parameters, which become coordinates: {_some(names)}")
-        stats = [name for name in run.sample_stats if name not in ("lp", "log_prob")]
-        if steps.random_state is None:
-            losses.append("how many proposals were accepted is not known, and is zero")
-    if stats:
-        losses.append(f"the stats {_some(stats)}")
+    losses = list(steps.losses)
+    names = list(by_walkers(run).variables if is_ensemble(run) else parameters_in(run))
+    if any(not name.startswith("var_") for name in names):
+        losses.append(f"the names of the parameters, which become coordinates: {some(names)}")
+    if not is_ensemble(run) and steps.random_state is None:
+        losses.append("how many proposals were accepted is not known, and is zero")
     data = [*run.observed_data, *run.constant_data]
     if data:
-        losses.append(f"the data {_some(data)}")
-    groups = list(run._load_groups())
+        losses.append(f"the data {some(data)}")
+    groups = list(run._load_groups()) if is_ensemble(run) else []
     if groups:
-        losses.append(f"the groups {_some(groups)}")
+        losses.append(f"the groups {some(groups)}")
     known = ("layout", "parameters", "blobs_are_dicts")
     others = [
         name
@@ -88,12 +76,8 @@ def _losses(run: Run, steps: Steps) -> list[str]:
         if name not in known and not name.startswith("inference_library")
     ]
     if others:
-        losses.append(f"the attributes {_some(others)}")
+        losses.append(f"the attributes {some(others)}")
     return losses
-
-
-def _some(names: list[str]) -> str:
-    return ", ".join(map(repr, names[:10])) + (", ..." if len(names) > 10 else "")
 
 
 WRITERS = {"emcee": _EmceeWriter}

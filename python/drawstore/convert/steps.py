@@ -9,22 +9,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from drawstore import ensemble
 from drawstore.dtypes import parse_dtype
-from drawstore.emcee.blob_columns import columns_of, join, layout_in
+from drawstore.emcee.blob_columns import columns_of
 from drawstore.emcee.blobs import BlobLayout
-from drawstore.emcee.hdf import HDFBackend
-from drawstore.emcee.random_states import state_at
-from drawstore.ensemble import ensemble_meta, is_ensemble, parameters
 from drawstore.interface import Run
 
+from .walkers import WalkerBlobs, log_prob_of, parameters_in
+
 if TYPE_CHECKING:
-    from drawstore.backends.emcee_file import EmceeRun
+    from drawstore.ensemble import RunSteps
     from drawstore.meta import RunMeta
 
-__all__ = ["Steps", "steps_in_file", "steps_of", "why_no_ensemble"]
+__all__ = ["Steps", "steps_of", "why_no_ensemble"]
 
 Array = NDArray[Any]
-_LOG_PROBS = ("lp", "log_prob")
 
 
 @dataclass(frozen=True)
@@ -44,6 +43,8 @@ class Steps:
         Accepted proposals of each walker in all.
     random_state : tuple or None
         After the last step.
+    losses : tuple of str
+        What of the run is not in the steps.
     """
 
     nwalkers: int
@@ -54,6 +55,7 @@ class Steps:
     read: Callable[[str, range], Array]
     accepted: Array
     random_state: Any
+    losses: tuple[str, ...] = ()
 
     @property
     def row_bytes(self) -> int:
@@ -69,11 +71,11 @@ class Steps:
         attributes = dict(run.attributes)
         if self.blobs is not None and self.blobs.dicts:
             attributes["blobs_are_dicts"] = True
-        return ensemble_meta(
+        return ensemble.ensemble_meta(
             self.nwalkers,
             self.ndim,
             self.dtype,
-            parameters(self.ndim, None, {}),
+            ensemble.parameters(self.ndim, None, {}),
             blobs=None if self.blobs is None else columns_of(self.blobs, self.nwalkers),
             attributes=attributes,
             rid=run.rid,
@@ -82,24 +84,19 @@ class Steps:
 
 def steps_of(run: Run) -> Steps:
     """Give the steps of a run for which `why_no_ensemble` has nothing to say."""
-    from drawstore.backends.emcee_file import EmceeRun
-
-    if isinstance(run, EmceeRun):
-        return steps_in_file(run)
-    return _of_ensemble(run) if is_ensemble(run) else _of_walkers(run)
+    steps = ensemble.steps_of(run)
+    return _of_walkers(run) if steps is None else _now(run, steps)
 
 
 def why_no_ensemble(run: Run) -> str:
     """Say why a run is none of an ensemble; the empty text where it is."""
-    from drawstore.backends.emcee_file import EmceeRun
-
-    if isinstance(run, EmceeRun) or is_ensemble(run):
+    if ensemble.steps_of(run) is not None:
         return ""
-    if not _log_prob_of(run):
+    if not log_prob_of(run):
         return "there is no stat 'lp' or 'log_prob'"
     if len({len(chain) for chain in run.get_chains()}) != 1:
         return "its chains, which are to be the walkers, are none, or differ in length"
-    places = [variable for variable in run.variables.values() if not variable.is_deterministic]
+    places = list(parameters_in(run).values())
     odd = [v.name for v in places if v.undefined_ndim or any(n < 0 for n in v.shape)]
     if odd:
         return f"the shape of {', '.join(odd)} differs from draw to draw"
@@ -109,57 +106,33 @@ def why_no_ensemble(run: Run) -> str:
     return ""
 
 
-def steps_in_file(run: EmceeRun) -> Steps:
-    """Give the steps in a file of emcee."""
-    backend = HDFBackend(run._backend.filename, run.rid, read_only=True)
-
-    def read(name: str, rows: range) -> Array:
-        with backend._steps() as steps:
-            return steps.read(name, rows)
-
-    with backend._steps() as steps:
+def _now(run: Run, steps: RunSteps) -> Steps:
+    with run.held_open():
+        count = len(steps)
         return Steps(
-            *backend.shape,
-            steps.count,
-            np.dtype(backend.dtype),
-            steps.blobs,
-            read,
-            steps.accepted(),
-            steps.random_state(),
+            steps.n_walkers,
+            steps.ndim,
+            count,
+            steps.dtype,
+            steps.blobs(),
+            steps.read,
+            steps.accepted(count),
+            steps.random_state(count),
         )
-
-
-def _of_ensemble(run: Run) -> Steps:
-    chains = run.get_chains()
-    count = len(chains[0]) if chains else 0
-    layout = layout_in(run.variables, bool(run.attributes.get("blobs_are_dicts")))
-    coords = run.variables["coords"]
-    nwalkers, ndim = coords.shape
-
-    def read(name: str, rows: range) -> Array:
-        slc = slice(rows.start, rows.stop)
-        if name == "blobs":
-            assert layout is not None
-            return join(layout, lambda part: chains[0].get_draws(part, slc))
-        return chains[0].get_draws("coords" if name == "chain" else name, slc)
-
-    accepted, state = np.zeros(nwalkers), None
-    if count:
-        last = chains[0].get_stats_at(count - 1, ["accepted"])["accepted"]
-        accepted, state = np.ma.filled(last, 0), state_at(chains[0], count - 1)
-    dtype = parse_dtype(coords.dtype)
-    return Steps(nwalkers, ndim, count, dtype, layout, read, accepted, state)
 
 
 def _of_walkers(run: Run) -> Steps:
     """Take the chains of a run for walkers."""
     chains = run.get_chains()
-    places = {v.name: v for v in run.variables.values() if not v.is_deterministic}
+    places = parameters_in(run)
     dtype = parse_dtype(next(iter(places.values())).dtype)
-    log_prob = _log_prob_of(run)
+    log_prob = log_prob_of(run)
+    blobs = WalkerBlobs(run)
 
     def read(name: str, rows: range) -> Array:
         slc = slice(rows.start, rows.stop)
+        if name == "blobs":
+            return blobs.read(rows)
         if name == "log_prob":
             columns = [np.ma.filled(c.get_stats(log_prob, slc), np.nan) for c in chains]
             return np.stack(columns, axis=1).astype(dtype, copy=False)
@@ -171,11 +144,9 @@ def _of_walkers(run: Run) -> Steps:
 
     ndim = sum(int(np.prod(v.shape, dtype=np.int64)) for v in places.values())
     n = len(chains)
-    return Steps(n, ndim, len(chains[0]), dtype, None, read, np.zeros(n), None)
-
-
-def _log_prob_of(run: Run) -> str:
-    return next((name for name in _LOG_PROBS if name in run.sample_stats), "")
+    return Steps(
+        n, ndim, len(chains[0]), dtype, blobs.layout, read, np.zeros(n), None, tuple(blobs.losses)
+    )
 
 
 def _float(dtypes: set[str]) -> str:

@@ -2,28 +2,87 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import os
+import re
+import secrets
+import shutil
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from ..backends.emcee_file import EmceeRun
-from ..groups import SAMPLING
-from ..interface import Backend, Chain, Group, Run
+from ..backends.core import FileBackend
+from ..interface import Backend, Chain, Run
 from .blocks import Rows, block_rows, blocks, row_bytes
 
 if TYPE_CHECKING:
     from .steps import Steps
 
-__all__ = ["copy_run", "is_unfinished"]
+__all__ = ["add_run", "copy_run"]
 
-_UNFINISHED = "unfinished_conversion"
-
-
-def is_unfinished(run: Run) -> bool:
-    """Whether a run is what a conversion that was killed has left."""
-    after = run._load_groups().get(SAMPLING)
-    return after is not None and _UNFINISHED in after.attrs
+_MARK = ".unfinished-"
 
 
-def copy_run(run: Run, target: Backend, rows: Rows, source: str = "") -> None:
+def add_run(run: Run, store: Backend, rows: Rows) -> None:
+    """Copy a run into a store that is there, in place of the run of its id, where there is one.
+
+    The copy is made beside that, which is as it was until the copy is whole, and after an error. A
+    copy that was left when a process was killed is deleted by the next of the same run: in a
+    directory it is hidden, elsewhere it is a run ``<rid>.unfinished-...``.
+
+    Parameters
+    ----------
+    run : Run
+    store : FileBackend, HDF5Backend or ClickHouseBackend
+    rows : Rows
+        Told of each block.
+    """
+    token = f"{_MARK}{secrets.token_hex(4)}"
+    if isinstance(store, FileBackend):
+        folder = os.path.join(store.directory, token)
+        _remove_hidden(store, run.rid)
+        with FileBackend(folder) as beside:
+            try:
+                copy_run(run, beside, rows)
+                store.take_run(beside, run.rid)
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
+        return
+    assert isinstance(store, Replacing)
+    _remove_unfinished(store, run.rid)
+    beside_it = f"{run.rid}{token}"
+    copy_run(run, store, rows, rid=beside_it)
+    try:
+        store.replace_run(run.rid, beside_it)
+    except RuntimeError:  # one is written, which stays as it is
+        store.delete_run(beside_it)
+        raise
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """A store that puts a run in the place of another."""
+
+    def replace_run(self, rid: str, by: str) -> None: ...
+
+
+def _remove_hidden(store: FileBackend, rid: str) -> None:
+    for name in os.listdir(store.directory):
+        folder = os.path.join(store.directory, name)
+        if name.startswith(_MARK) and os.path.isdir(folder):
+            with contextlib.suppress(KeyError, RuntimeError):  # another run; one that is written
+                FileBackend(folder).delete_run(rid)
+                os.rmdir(folder)
+
+
+def _remove_unfinished(store: Backend, rid: str) -> None:
+    left = re.compile(re.escape(f"{rid}{_MARK}") + "[0-9a-f]{8}")
+    for info in store.get_runs():
+        if left.fullmatch(info.rid):
+            with contextlib.suppress(RuntimeError):  # one that is written
+                store.delete_run(info.rid)
+
+
+def copy_run(run: Run, target: Backend, rows: Rows, *, rid: str = "") -> None:
     """Copy a run, in blocks; after an error the copy is deleted.
 
     Files of emcee become what `drawstore.emcee.Backend` makes of them in a store, from which a
@@ -36,42 +95,42 @@ def copy_run(run: Run, target: Backend, rows: Rows, source: str = "") -> None:
         Which has no run of that id.
     rows : Rows
         Told of each block.
-    source : str, optional
-        Whence the run comes. Until all of it is there, the attribute "unfinished_conversion" of the
-        copy says so, which is how the next conversion knows it.
+    rid : str, optional
+        Of the copy, where it is another one.
     """
     steps = None
-    if isinstance(run, EmceeRun):
-        from .steps import steps_in_file
+    if run._own_steps() is not None:
+        from .steps import steps_of
 
-        steps = steps_in_file(run)
-    copy = target.init_run(run.meta if steps is None else steps.meta(run))
+        steps = steps_of(run)
+    meta = run.meta if steps is None else steps.meta(run)
+    meta.rid = rid or meta.rid
+    copy = target.init_run(meta)
     try:
-        if source:
-            copy._save_group(SAMPLING, Group({}, {}, attrs={_UNFINISHED: source}))
         if steps is not None:
             _copy_steps(steps, copy, rows)
         else:
-            _copy_chains(run, copy, rows)
-        groups = run._load_groups()
-        for name, group in groups.items():
-            if name != SAMPLING:
-                copy._save_group(name, group)
-        if source or SAMPLING in groups:
-            copy._save_group(SAMPLING, groups.get(SAMPLING, Group({}, {})))
+            _copy_chains(run, copy, rows, apart=isinstance(target, FileBackend))
+        for name, group in run._load_groups().items():
+            copy._save_group(name, group)
     except BaseException:
-        copy.close()
-        target.delete_run(copy.rid)
+        # What cannot be deleted, because the server is away, is told and deleted by the next one.
+        with contextlib.suppress(OSError, RuntimeError):
+            copy.close()
+            target.delete_run(copy.rid)
         raise
 
 
-def _copy_chains(run: Run, copy: Run, rows: Rows) -> None:
+def _copy_chains(run: Run, copy: Run, rows: Rows, apart: bool) -> None:
+    """Copy chains; where they lie apart, the disk makes one durable while the next is read."""
     draws, stats = list(run.variables), list(run.sample_stats)
     chains = run.get_chains()
     lengths = [len(chain) for chain in chains]
     each = row_bytes([*run.variables.values(), *run.sample_stats.values()], run, sum(lengths))
-    for chain, n in zip(chains, lengths, strict=True):
-        with copy.init_chain(chain.chain_number) as into:
+    with ThreadPoolExecutor(1) as closer:
+        closing: Future[None] | None = None
+        for chain, n in zip(chains, lengths, strict=True):
+            into = copy.init_chain(chain.chain_number)
             into.announce(n)
             for block in blocks(n, block_rows(each)):
                 slc = slice(block.start, block.stop)
@@ -80,6 +139,14 @@ def _copy_chains(run: Run, copy: Run, rows: Rows) -> None:
                     {name: chain.get_stats(name, slc) for name in stats},
                 )
                 rows.add(len(block))
+            if not apart:  # they would wait for each other
+                into.close()
+                continue
+            if closing is not None:
+                closing.result()  # so that few are open at a time
+            closing = closer.submit(into.close)
+        if closing is not None:
+            closing.result()
 
 
 def _copy_steps(steps: Steps, copy: Run, rows: Rows) -> None:

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from ..arviz import groups_of
 from ..arviz.datasets import SAMPLED
 from ..arviz.trees import DESCRIPTION
-from ..ensemble import by_walkers, is_ensemble
+from ..ensemble import by_walkers, steps_of
 from ..groups import SAMPLING
 from ..interface import Run
 from ..warmup import Part, is_mark
 from .blocks import Rows, block_rows, blocks
-from .writing import Writer
+from .writing import STATE_OF_ENSEMBLE, Writer
 
 __all__ = ["Sampled", "TreeWriter", "encoded", "time_encoding"]
 
@@ -71,15 +71,34 @@ class Sampled:
             sizes[dim] = -(-sizes[dim] // 2)
         return tuple(max(1, sizes[str(dim)]) for dim in variable.dims)
 
+    def kinds(self) -> dict[str, str]:
+        """Give for each variable the first one that differs from it in name and values alone."""
+        first: dict[tuple[str, ...], str] = {}
+        kinds = {}
+        for name in self.dataset.data_vars:
+            variable = self.dataset.variables[name]
+            key = (variable.dtype.str, *map(str, variable.dims), str(variable.attrs))
+            kinds[str(name)] = first.setdefault(key, str(name))
+        return kinds
+
     def key(self, variable: xr.Variable, rows: range) -> tuple[slice, ...]:
         """Select draws of a variable."""
         draws = slice(rows.start, rows.stop)
         return tuple(draws if dim == "draw" else slice(None) for dim in variable.dims)
 
+    def first(self) -> xr.Dataset:
+        """Read the first draw of one variable of each kind."""
+        names = list(dict.fromkeys(self.kinds().values()))
+        return self._read(self.dataset[names] if names else self.dataset, slice(0, 1))
+
     def part(self, rows: slice) -> xr.Dataset:
         """Read draws."""
-        part = self.dataset.isel(draw=rows).load() if self.n_draws else self.dataset.load()
-        kept = {name: _as_kept(variable, self.least_float) for name, variable in part.items()}
+        return self._read(self.dataset, rows)
+
+    def _read(self, dataset: xr.Dataset, rows: slice) -> xr.Dataset:
+        part = dataset.isel(draw=rows).load() if self.n_draws else dataset.load()
+        variables = part.variables
+        kept = {name: _as_kept(variables[name], self.least_float) for name in part.data_vars}
         return part.assign(kept)
 
 
@@ -106,8 +125,8 @@ class TreeWriter(Writer):
             self._describe(run)
 
     def _describe(self, run: Run) -> None:
-        walkers = by_walkers(run)
-        groups, attrs, problems, (posterior, warmup) = groups_of(run, equalize=False, lazy=True)
+        walkers = by_walkers(run, blobs=True)
+        groups, attrs, problems, (posterior, warmup) = groups_of(walkers, equalize=False, lazy=True)
         self.losses += problems
         self.sampled: list[Sampled] = []
         self.others: dict[str, xr.Dataset] = {}
@@ -126,7 +145,7 @@ class TreeWriter(Writer):
     def write(self, path: str, rows: Rows) -> None:
         """Write all of it to a path where nothing is, and tell of each block."""
         with self.run.held_open():
-            template = {group.name: group.part(slice(0, 1)) for group in self.sampled}
+            template = {group.name: group.first() for group in self.sampled}
         self.create(path, template)
         for group in self.sampled:
             if group.n_draws == 0:
@@ -140,7 +159,7 @@ class TreeWriter(Writer):
 
     @abstractmethod
     def create(self, path: str, template: dict[str, xr.Dataset]) -> None:
-        """Write all but the draws, of which there is the first one, to show what they are."""
+        """Write all but the draws; the first one of each kind of variable shows what they are."""
 
     @abstractmethod
     def fill(self, path: str, group: Sampled, block: range, part: xr.Dataset) -> None:
@@ -170,8 +189,8 @@ class TreeWriter(Writer):
         hidden = [name for name in walkers.variables if name not in shown and name.endswith("__")]
         if hidden:
             self.losses.append(f"variables in the space in which PyMC samples: {', '.join(hidden)}")
-        if is_ensemble(run):
-            self.losses.append("blobs, accepted proposals, and states of the random numbers")
+        if steps_of(run) is not None:
+            self.losses.append(STATE_OF_ENSEMBLE)
         missing = [
             name
             for name, stat in walkers.sample_stats.items()
@@ -293,7 +312,7 @@ def _kept_dtype(dtype: np.dtype[Any], least_float: int) -> np.dtype[Any]:
     return dtype
 
 
-def _as_kept(variable: xr.DataArray, least_float: int) -> xr.Variable:
+def _as_kept(variable: xr.Variable, least_float: int) -> xr.Variable:
     values: NDArray[Any] = variable.values
     if values.dtype.kind == "O":
         values = np.where(values == None, "", values).astype(object)  # noqa: E711 - elementwise

@@ -8,7 +8,10 @@ from abc import ABC, abstractmethod
 from ..interface import Run
 from .blocks import Rows
 
-__all__ = ["Writer"]
+__all__ = ["STATE_OF_ENSEMBLE", "Writer"]
+
+STATE_OF_ENSEMBLE = "how many proposals were accepted, and the state of the random numbers"
+"""What only stores and files of emcee hold of an ensemble."""
 
 
 class Writer(ABC):

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..cli.text import escaped
 from ..reports.head import reason
 from ..reports.place import UNREADABLE
 from ..reports.show import report_run
+from ..text import escaped
 from ..watching import Sight, Watcher
 from .figures import figures
 from .figures.figure import Figure, Question

@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from ..ensemble import steps_of
 from ..monitor import Monitor
 from ..reports.head import reason
 from ..reports.place import UNREADABLE
-from ..reports.steps import Steps, Stuck, has_steps, stuck_walkers, window_of
+from ..reports.steps import Stuck, stuck_walkers, window_of
 from ..watching.trace import Trace
 from .threads import Crew
 
@@ -171,8 +172,6 @@ def _first_variable(names: Sequence[str]) -> list[str]:
 
 def _stuck_of(run: Run) -> list[Stuck]:
     """Find walkers that do not move any more."""
-    if not has_steps(run):
-        return []
-    steps = Steps(run)
-    window = window_of(steps) if len(steps) else None
-    return [] if window is None else stuck_walkers(steps, window)
+    steps = steps_of(run)
+    window = window_of(steps) if steps is not None and len(steps) else None
+    return [] if steps is None or window is None else stuck_walkers(steps, window)

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 import jinja2
 import tornado.web
 
-from ..cli.text import escaped
 from ..reports.head import reason
 from ..reports.place import UNREADABLE
+from ..text import escaped
 from .access import HEADERS, Access, Refusal
 from .app import App, Unknown
 from .themes import THEMES

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..cli.text import escaped
 from ..monitor import LongEnough
+from ..text import escaped
 
 if TYPE_CHECKING:
     from ..monitor import Status

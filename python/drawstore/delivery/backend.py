@@ -56,6 +56,10 @@ class DeliveredBackend(Backend):
         """
         self.close_chains(lambda pending: True, timeout)
 
+    def _seconds_to_deliver(self) -> float:
+        writer = find_writer(self.place)
+        return 0.0 if writer is None else writer.seconds_to_deliver
+
     def close_chains(self, which: Callable[[Pending], bool], timeout: float) -> None:
         """Close some of the chains that were begun through this object."""
         latest = time.monotonic() + timeout

@@ -6,10 +6,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from drawstore.interface import Chain
+from drawstore.read_only import only_row
 
 from .delivery import EXIT_WAIT
 from .pending import Pending
@@ -149,17 +149,8 @@ class DeliveredChain(Chain):
         if not -n <= i < n:
             raise IndexError(f"there is no draw {i}: the chain has {n}")
         rows = self._read(kind, names, slice(i % n, i % n + 1))
-        return {name: _only(row) for name, row in rows.items()}
+        return {name: only_row(row) for name, row in rows.items()}
 
     def _read(self, kind: str, names: Sequence[str], slc: slice) -> dict[str, NDArray[Any]]:
         self._check_names(kind, names)
         return self._look(lambda view: read(view, kind, names, slc))
-
-
-def _only(rows: NDArray[Any]) -> NDArray[Any]:
-    """Give the one row, as an array."""
-    if rows.dtype == object and rows.ndim == 1 and not np.ma.is_masked(rows):
-        item = rows[0]
-        if isinstance(item, np.ndarray):
-            return item
-    return rows.reshape(rows.shape[1:])

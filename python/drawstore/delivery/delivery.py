@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from drawstore._core import Holding
 
+from .pace import Pace
+
 if TYPE_CHECKING:
     from .journals import JournalOptions
 
@@ -56,6 +58,12 @@ class Delivery(ABC):
         self._delivering = threading.RLock()  # one thread delivers at a time
         self._warned = ""
         self._has_said_that_it_waits = False
+        self._pace = Pace()
+
+    @property
+    def seconds_to_deliver(self) -> float:
+        """How long it is going to take to deliver what waits, by how long the last drains took."""
+        return self._pace.expected(self.size)
 
     @property
     @abstractmethod

@@ -158,6 +158,7 @@ class Writer(Delivery):
             while parts := self._next_parts(ends):
                 if cancelled is not None and cancelled():
                     return False
+                begin, waited = time.monotonic(), self.size
                 try:
                     if not self.put(parts, max(0.0, latest - time.monotonic()), cancelled):
                         if not self.others_may_go_on:
@@ -172,6 +173,7 @@ class Writer(Delivery):
                     continue
                 for pending, *_ in parts:
                     pending.confirm()
+                self._pace.note(max(0, waited - self.size), time.monotonic() - begin)
             if conflicts:
                 # That of the chain which is asked for, or any.
                 raise min(conflicts, key=lambda conflict: conflict.pending is not first)

@@ -14,7 +14,7 @@ import emcee.backends
 import numpy as np
 from numpy.typing import NDArray
 
-from drawstore.emcee import HDFBackend
+from drawstore.emcee import HDFBackend, run
 
 from .posterior import LineWithOutliers
 
@@ -121,7 +121,9 @@ def _run(
         _WALKERS, len(posterior.names), posterior.log_prob, backend=backend, vectorize=True
     )
     sampler.random_state = np.random.RandomState(_SEED).get_state()  # emcee's kind
-    return sampler, sampler.run_mcmc(start, steps, progress=progress), saving
+    if progress:
+        return sampler, run(sampler, start, total=steps, progress=True), saving
+    return sampler, sampler.run_mcmc(start, steps), saving
 
 
 def _autocorr_time(backend: Any, discard: int) -> tuple[NDArray[np.float64], bool]:

@@ -45,6 +45,11 @@ class BaseBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no
                     return thin * times.of(positions, int(discard), int(thin), **kwargs)
         return thin * autocorr_time(self.get_chain(discard=discard, thin=thin), **kwargs)
 
+    def _repr_html_(self) -> str:
+        from drawstore.html.ensembles import ensemble_html
+
+        return ensemble_html(self)
+
     @abstractmethod
     def _positions(self) -> AbstractContextManager[Positions | None]:
         """Give the positions of the steps, or None where the chain is to be taken as a whole."""

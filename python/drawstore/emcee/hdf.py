@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore.hdf5.errors import locked
-from drawstore.hdf5.journal import Tails, journal_options, journal_path
+from drawstore.hdf5.journal import Tails, journal_options, journals_of
 from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
 
 from .base import nothing_stored
 from .journaled import stored_steps
 from .layout import Stored, create_group, emcee_group, holds_only
 from .live import find_run, start_run
+from .options import Options
 from .stored import StoredBackend, StoredSteps
-from .writer import Options, Run
+from .writer import Run
 
 __all__ = ["HDFBackend"]
 
@@ -52,9 +53,10 @@ class HDFBackend(StoredBackend):
     flush_interval : float
         Seconds after which a step is in the HDF5 file at the latest.
     journal : bool or path-like
-        Where the journal is: beside the file, as ``<filename>-journal``, or at a path, which all
-        who open the file then have to name. False keeps steps in memory until they are in the
-        file: what came since the last flush is then lost when the process is killed.
+        Where the journal is: beside the file, as ``<filename>-journal``, or at a path, which a
+        small file beside it, ``<filename>-journal-at``, tells all who open the file. False keeps
+        steps in memory until they are in the file: what came since the last flush is then lost when
+        the process is killed.
     sync_interval : float
         Seconds after which a step survives a loss of power; 0: when it is in the HDF5 file.
     max_buffer : int
@@ -63,6 +65,21 @@ class HDFBackend(StoredBackend):
     store : {"auto", "mapped", "written"}
         How steps get into the journal: mapped into memory, or by a call of the system for each;
         "auto" chooses by the file system.
+
+    Raises
+    ------
+    ValueError
+        For intervals that are none.
+
+    Examples
+    --------
+    >>> import emcee, numpy as np, drawstore.emcee
+    >>> backend = drawstore.emcee.HDFBackend("chain.h5")
+    >>> backend.reset(8, 2)
+    >>> sampler = emcee.EnsembleSampler(8, 2, lambda x: -x @ x, backend=backend)
+    >>> state = sampler.run_mcmc(np.random.rand(8, 2), 20)
+    >>> backend.get_chain(discard=10).shape
+    (10, 8, 2)
     """
 
     def __init__(
@@ -197,6 +214,10 @@ class HDFBackend(StoredBackend):
         if run is not None:
             run.close(timeout)
 
+    def _seconds_to_deliver(self) -> float:
+        run = self._run
+        return 0.0 if run is None or run.finished else run.seconds_to_deliver
+
     # Reading.
 
     def open(self, mode: str = "r") -> h5py.File:
@@ -206,6 +227,11 @@ class HDFBackend(StoredBackend):
         ----------
         mode : str
             Of `h5py.File`.
+
+        Returns
+        -------
+        h5py.File
+            To be closed, as by a ``with`` block.
 
         Raises
         ------
@@ -221,7 +247,7 @@ class HDFBackend(StoredBackend):
         if run is not None:
             if not run.deliver(PATIENCE):
                 raise locked(os.fspath(self.filename), PATIENCE)
-        elif not self.read_only and os.path.exists(self._journal_path()):
+        elif not self.read_only and journals_of(self._path(), self._journal[0]):
             with contextlib.suppress(BlockingIOError):  # it is being written by another process
                 file.acquire(journal=self._options().journal.path)
                 file.release()
@@ -297,9 +323,6 @@ class HDFBackend(StoredBackend):
             journal_options(self._path(), *self._journal),
         )
 
-    def _journal_path(self) -> str:
-        return journal_path(self._path(), self._journal[0])
-
     def _attach(self, run: Run) -> None:
         run.handles.add(self)
         self._run = run
@@ -320,7 +343,7 @@ class HDFBackend(StoredBackend):
             return
         with self._group() as group:
             self._learn(group["chain"].dtype)
-            tails = Tails(self._journal_path())
+            tails = Tails(self._path(), self._journal[0])
             yield stored_steps(group, tails.of(group, int(group.attrs["iteration"])))
 
     @contextlib.contextmanager

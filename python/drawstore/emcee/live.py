@@ -16,7 +16,8 @@ from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
 
 from .blobs import layout_of
 from .layout import Stored, declare_blobs, emcee_group, fit_blobs
-from .writer import Options, Run
+from .options import Options
+from .writer import Run
 
 __all__ = ["find_run", "start_run"]
 

@@ -51,3 +51,8 @@ class Result(emcee.State):  # type: ignore[misc]  # emcee has no types
         As `drawstore.monitor.Status.expected`, which says how far that goes.
         """
         return None if self.status is None else self.status.expected
+
+    def _repr_html_(self) -> str:
+        from drawstore.html.ensembles import result_html
+
+        return result_html(self)

@@ -13,6 +13,7 @@ from .base import BaseBackend
 from .outcome import Result
 from .steps import step_count
 from .stopping import Stop, advance
+from .stored import StoredBackend
 
 if TYPE_CHECKING:
     from drawstore.monitor import Monitor, Rule
@@ -67,11 +68,13 @@ def run(
         1970; or "slurm", the end of the job, of which Slurm says when it is.
     margin : float or timedelta, optional
         Seconds to stop before `max_time` or `deadline`, for what follows. By default a hundredth of
-        the time there is when this is called, and one minute at most; the time that two steps take
-        is kept in any case.
+        the time there is when this is called, and one minute at most. The time that two steps take
+        is kept in any case, and what delivering the steps that wait takes, as the last drains did.
     **options
         Of `emcee.EnsembleSampler.sample`: ``thin_by``, ``tune``, ``progress`` and others. With
-        ``thin_by=k`` every k-th step is kept, and ``total`` counts those that are kept.
+        ``thin_by=k`` every k-th step is kept, and ``total`` counts those that are kept. With
+        ``progress=True`` there is a bar, by ``tqdm.auto``: to `total`, or to as many steps as the
+        rule is likely to want; with the autocorrelation time beside it where there is a rule.
 
     Returns
     -------
@@ -118,7 +121,8 @@ def run(
         )
     if total is None and not converged and max_time is None and deadline is None:
         raise ValueError("nothing ends the run: say total=, converged=, max_time= or deadline=")
-    stop = Stop(sampler, converged, TimeLimit(max_time, deadline, margin))
+    ending = backend._seconds_to_deliver if isinstance(backend, StoredBackend) else lambda: 0.0
+    stop = Stop(sampler, converged, TimeLimit(max_time, deadline, margin, ending))
     steps = backend.iteration
     left = None if total is None else step_count(total) - steps
     if left is not None and left < 0:

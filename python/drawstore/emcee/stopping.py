@@ -5,19 +5,16 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import emcee
-from emcee.pbar import get_progress_bar
 
 from drawstore.deadline import TimeLimit
 from drawstore.monitor import Monitor, Rule
 
+from .bar import StepsBar
 from .outcome import Outcome, Result
 from .stored import StoredBackend
-
-if TYPE_CHECKING:
-    from drawstore.monitor import Status
 
 __all__ = ["Stop", "advance"]
 
@@ -46,30 +43,30 @@ class Stop:
     ) -> None:
         self.outcome: Outcome = "complete"
         self._limit = limit
-        self._monitor: Monitor | None = None
+        self.monitor: Monitor | None = None
         if isinstance(converged, Monitor):
-            self._monitor = converged
+            self.monitor = converged
         elif callable(converged):
-            self._monitor = Monitor(sampler, rule=converged)
+            self.monitor = Monitor(sampler, rule=converged)
         elif converged is True:
-            self._monitor = Monitor(sampler)
+            self.monitor = Monitor(sampler)
         elif converged:
             raise TypeError(f"converged is True, a rule or a drawstore.Monitor; got {converged!r}")
         self._reported = float("-inf")
 
     def has_converged(self) -> bool:
         """Say whether the run has converged, where that is asked."""
-        if self._monitor is None:
+        if self.monitor is None:
             return False
-        if not self._monitor.converged():
-            self._report(self._monitor)
+        if not self.monitor.converged():
+            self._report(self.monitor)
             return False
         self.outcome = "converged"
         return True
 
     def is_over(self, steps: int) -> bool:
         """Say whether to stop after so many steps."""
-        if self._monitor is not None and steps % self._monitor.every == 0 and self.has_converged():
+        if self.monitor is not None and steps % self.monitor.every == 0 and self.has_converged():
             return True
         if self._limit.is_over():
             self.outcome = "time"
@@ -78,15 +75,15 @@ class Stop:
 
     def result(self, state: emcee.State) -> Result:
         """Give the result of a run that ends here."""
-        status = None if self._monitor is None else self._monitor.update()
-        _logger.info("%s%s", self.outcome, "" if status is None else f": {_told(status)}")
+        status = None if self.monitor is None else self.monitor.update()
+        _logger.info("%s%s", self.outcome, "" if status is None else f": {status.in_a_line()}")
         return Result(state, self.outcome, status)
 
     def _report(self, monitor: Monitor) -> None:
         now = time.monotonic()
         if now - self._reported >= _REPORT:
             self._reported = now
-            _logger.info(_told(monitor.update()))
+            _logger.info(monitor.update().in_a_line())
 
 
 def advance(
@@ -112,18 +109,17 @@ def advance(
     thin_by = int(options.get("thin_by", 1))
     progress = options.pop("progress", False)
     bar_options = options.pop("progress_kwargs", None) or {}
-    n_proposals = None if n_steps is None else n_steps * thin_by
     over = stop.is_over(steps)
-    with get_progress_bar(progress, n_proposals, **bar_options) as bar:
+    with closing(StepsBar(progress, first, n_steps, thin_by, stop.monitor, bar_options)) as bar:
         while not over and (n_steps is None or steps < first + n_steps):
             piece = n_steps or min(max(_PIECE[0], steps), _PIECE[1])
             # The numbers of several pieces are those of one: each goes on from the state, with the
             # log-probabilities and random numbers, that the last one has left.
             with closing(sampler.sample(state, iterations=piece, **options)) as samples:
                 for state in samples:
-                    bar.update(thin_by)
                     steps += 1
                     over = stop.is_over(steps)
+                    bar.step(steps)
                     if over:
                         break
             options["skip_initial_state_check"] = True  # which one piece would not make here
@@ -144,15 +140,3 @@ def _deliver(backend: Any, may_wait: bool) -> None:
         if not may_wait:
             raise
         _logger.warning("the steps are kept, and delivered by the next start: %s", error)
-
-
-def _told(status: Status) -> str:
-    """Say in a line how far a run is."""
-    text = f"{status.n_steps} steps"
-    if status.converged:
-        return f"{text}, converged"
-    if status.n_needed is not None and status.n_needed > status.n_steps:
-        text += f", long enough at {status.n_needed}"
-    if status.expected is not None:
-        text += f", expected {status.expected.astimezone():%Y-%m-%d %H:%M}"
-    return text

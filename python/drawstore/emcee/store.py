@@ -159,6 +159,9 @@ class StoreBackend(StoredBackend):
             self._writer.close()
             self._writer = None
 
+    def _seconds_to_deliver(self) -> float:
+        return self.store._seconds_to_deliver()
+
     # Reading.
 
     @property

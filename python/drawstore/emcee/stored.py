@@ -110,6 +110,10 @@ class StoredBackend(Closing, BaseBackend):
     def _announce(self, count: int, blobs: NDArray[Any] | None) -> None:
         """Prepare for so many steps with such blobs."""
 
+    def _seconds_to_deliver(self) -> float:
+        """Say how long `close` is going to take, as far as that is known."""
+        return 0.0
+
     def _learn(self, dtype: np.dtype[Any]) -> None:
         if not self.dtype_set:
             self.dtype = dtype

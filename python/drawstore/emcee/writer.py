@@ -9,7 +9,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import h5py
@@ -19,9 +19,6 @@ from numpy.typing import NDArray
 from drawstore import drain
 from drawstore._core import Holding
 from drawstore.backends.core import core_meta
-from drawstore.delivery.delivery import BLOCK_BYTES
-from drawstore.delivery.journals import JournalOptions
-from drawstore.ensemble import RANDOM_STATE
 from drawstore.hdf5.attributes import read
 from drawstore.hdf5.binding import Binding, sign
 from drawstore.hdf5.delivery import FileDelivery
@@ -37,6 +34,7 @@ from .layout import (
     steps_meta,
     take_steps,
 )
+from .options import Options, rows_at_once
 from .random_states import state_at
 from .recording import recorder_for
 from .stored import StoredSteps, own
@@ -44,34 +42,13 @@ from .stored import StoredSteps, own
 if TYPE_CHECKING:
     from drawstore._core import Journal
 
-__all__ = ["Options", "Run"]
+__all__ = ["Run"]
 
-_UNTIL_CHECKED = 256  # steps of changing size after which their bytes are counted
 _END_WAIT = 2.0  # seconds that the last announced step waits for a reader of the file
 _MOMENT = 0.0002
 _BUSY = 0.02
 _RETRY = 1.0
 _IDLE = 1.0  # how often a run whose announced steps do not come asks whether anyone still holds it
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a handle wants its run written; the handle that begins the run decides.
-
-    Attributes
-    ----------
-    flush_interval : float
-        Seconds after which a step is in the file at the latest.
-    compression, compression_opts
-        Of h5py.
-    journal : JournalOptions
-        Where steps wait.
-    """
-
-    flush_interval: float
-    compression: Any
-    compression_opts: Any
-    journal: JournalOptions
 
 
 class Run(FileDelivery):
@@ -181,17 +158,10 @@ class Run(FileDelivery):
         return 0 if self.finished else self._chain.waiting_bytes
 
     def _block_rows(self) -> int:
-        """Tell how many steps are written at once.
-
-        What belongs to a row of the journal alone does not count where the file is busy.
-        """
+        """Tell how many steps are written at once."""
         waiting = max(1, self.iteration - self._delivered)
         row_bytes = max(1, self._chain.waiting_bytes // waiting)
-        in_file = max(1, row_bytes - RANDOM_STATE.itemsize - self.stored.accepted.nbytes)
-        most = min(2 * BLOCK_BYTES, self.max_buffer // 4)
-        rows = max(1, min(BLOCK_BYTES // in_file, most // row_bytes))
-        has_texts = self.blobs is not None and self.blobs.dtype.hasobject
-        return min(rows, _UNTIL_CHECKED) if has_texts else rows
+        return rows_at_once(row_bytes, self.stored, self.blobs, self.max_buffer)
 
     # What readers call.
 
@@ -246,6 +216,7 @@ class Run(FileDelivery):
             while not self.finished and self._delivered < end:
                 start = self._delivered
                 stop = min(end, start + self._block_rows())
+                begin, waited = time.monotonic(), self.size
                 if not self.file.update(
                     functools.partial(self._write, start=start, stop=stop),
                     timeout=max(0.0, latest - time.monotonic()),
@@ -254,6 +225,7 @@ class Run(FileDelivery):
                     return False
                 self._delivered = stop
                 self._chain.release(stop)
+                self._pace.note(max(0, waited - self.size), time.monotonic() - begin)
                 for i in range(start, stop):
                     self._other_states.pop(i, None)
             self.finish_if_complete()

@@ -91,7 +91,7 @@ class HDF5Chain(DeliveredChain):
                     continue
             with self._group() as group:
                 held = int(group.attrs["draws"])
-                tail = Tails(self._backend.journal_path).of(group, held)
+                tail = Tails(self._backend.filename, self._backend.journal).of(group, held)
                 try:
                     return read(self._view(group, held, tail))
                 except (OSError, RuntimeError, ValueError):

@@ -13,7 +13,15 @@ from numpy.typing import NDArray
 
 from .rows import compact_chunks
 
-__all__ = ["Filters", "address", "check_contents", "copy_contents", "create_rows", "write_values"]
+__all__ = [
+    "Filters",
+    "address",
+    "check_contents",
+    "copy_attributes",
+    "copy_contents",
+    "create_rows",
+    "write_values",
+]
 
 _BLOCK_BYTES = 8 * 2**20
 _SCALES = ("DIMENSION_LIST", "REFERENCE_LIST")  # references that HDF5 keeps by itself
@@ -111,7 +119,7 @@ class _Copier:
         self._scaled: list[h5py.Dataset] = []
 
     def group(self, source: h5py.Group, target: h5py.Group) -> None:
-        _copy_attributes(source, target)
+        copy_attributes(source, target)
         for name in _wanted(source, self._only):
             link = source.get(name, getlink=True)
             if not isinstance(link, h5py.HardLink):
@@ -147,7 +155,7 @@ class _Copier:
             made = create_rows(parent, name, kind, shape, self._filters, properties)
             for start, stop in _blocks(source, rows):
                 write_values(made, start, _read(source, start, stop))
-            _copy_attributes(source, made)
+            copy_attributes(source, made)
         _check_attributes(source)
         if "DIMENSION_LIST" in source.attrs:
             self._scaled.append(source)
@@ -285,7 +293,14 @@ def _selected(
     return h5s.create_simple(values.shape), space
 
 
-def _copy_attributes(source: Any, target: Any) -> None:
+def copy_attributes(source: Any, target: Any) -> None:
+    """Copy the attributes of a group or a dataset, but for the references of dimension scales.
+
+    Raises
+    ------
+    ValueError
+        For other references.
+    """
     _check_attributes(source)
     for name in source.attrs:
         if name not in _SCALES:

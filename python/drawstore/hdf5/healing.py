@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Container
 from typing import TYPE_CHECKING
 
 import h5py
@@ -14,35 +15,43 @@ from drawstore.delivery import journals
 from drawstore.delivery.journals import UnfitError
 
 from .binding import Binding
+from .elsewhere import forget, noted
 from .errors import locked
-from .journal import first_missing
+from .journal import first_missing, journals_of
 from .journaled import Journaled, find_journaled
 from .runs import Layout
 
 if TYPE_CHECKING:
     from .store_file import StoreFile
 
-__all__ = ["deliver", "explain", "heal"]
+__all__ = ["deliver", "explain", "heal_all"]
 
 _BLOCK_BYTES = 16 * 2**20
 _PATIENCE = 60.0  # seconds that healing waits for those who have the file open
 
 
-def heal(file: StoreFile, path: str) -> None:
-    """Write what a journal holds to its file, and remove it: see `journals.heal`.
+def heal_all(file: StoreFile, journal: str | None, written: Container[str]) -> None:
+    """Write what journals hold to their file, and remove them: see `journals.heal`.
 
     Parameters
     ----------
     file : StoreFile
         Which is acquired.
-    path : str
-        Of the journal.
+    journal : str or None
+        Path of one that was named.
+    written : container of str
+        Paths of those that this process is writing.
     """
-    journals.heal(path, file.path, functools.partial(deliver, file))
+    # Of a file that was copied the journal belongs to the one that is still there.
+    others = {each.journal for each in noted(file.path) if not each.is_of(file.path)}
+    for path in journals_of(file.path, journal or True):
+        if path not in written and (path == journal or path not in others):
+            journals.heal(path, file.path, functools.partial(deliver, file))
+            forget(file.path, path)
 
 
 def explain(file: StoreFile, path: str) -> list[str]:
-    """Say what `heal` would do with a journal; nothing is changed."""
+    """Say what `heal_all` would do with a journal; nothing is changed."""
     try:
         scan = JournalScan(path)
     except FileNotFoundError:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 import h5py
 
@@ -23,12 +23,21 @@ from drawstore.delivery import journals
 from drawstore.delivery.journals import JournalOptions, UnfitError
 
 from .binding import Binding
+from .elsewhere import forget, note, noted
 
 if TYPE_CHECKING:
     from drawstore._core import Chain
     from drawstore.meta import RunMeta
 
-__all__ = ["Journals", "Tail", "Tails", "first_missing", "journal_options", "journal_path"]
+__all__ = [
+    "Journals",
+    "Tail",
+    "Tails",
+    "first_missing",
+    "journal_options",
+    "journal_path",
+    "journals_of",
+]
 
 
 def journal_path(path: str, journal: bool | str | os.PathLike[str] = True) -> str:
@@ -44,6 +53,27 @@ def journal_path(path: str, journal: bool | str | os.PathLike[str] = True) -> st
     return path + "-journal" if isinstance(journal, bool) else os.path.realpath(os.fspath(journal))
 
 
+def journals_of(path: str, journal: bool | str | os.PathLike[str] = True) -> list[str]:
+    """Find the journals that hold rows of a store, or may.
+
+    Parameters
+    ----------
+    path : str
+        Of the store.
+    journal : bool or path-like
+        As `drawstore.HDF5Backend` takes it.
+
+    Returns
+    -------
+    list of str
+        Those that are there: beside the store, where it says, and the one that is named.
+    """
+    path = os.path.realpath(path)
+    found = [journal_path(path), journal_path(path, journal)]
+    found += [each.journal for each in noted(path) if each.is_there]
+    return [name for name in dict.fromkeys(found) if os.path.exists(name)]
+
+
 def journal_options(
     path: str,
     journal: bool | str | os.PathLike[str],
@@ -57,13 +87,20 @@ def journal_options(
 
 
 class Journals:
-    """The journals that this process writes beside one file: one, but for unlike options."""
+    """The journals that this process writes for one file: one, but for unlike options.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    file : str
+        Its path.
+    """
+
+    def __init__(self, file: str) -> None:
+        self._file = file
         self._open: dict[str | None, Journal] = {}
         self._kept: set[str | None] = set()
 
-    def __contains__(self, path: str | None) -> bool:
+    def __contains__(self, path: object) -> bool:
         return path in self._open
 
     def get(self, options: JournalOptions) -> Journal:
@@ -76,9 +113,14 @@ class Journals:
         """
         path = options.path
         if path not in self._open:
-            self._open[path] = Journal(
-                path, store=options.store, sync_interval=options.sync_interval
-            )
+            journal = Journal(path, store=options.store, sync_interval=options.sync_interval)
+            if self._is_elsewhere(path):
+                try:
+                    note(self._file, path)
+                except BaseException:
+                    journal.close(remove=True)
+                    raise
+            self._open[path] = journal
         return self._open[path]
 
     def keep(self, journal: Journal) -> None:
@@ -89,8 +131,15 @@ class Journals:
         """Remove the files, of which the store has all rows, but for those to be kept."""
         while self._open:
             path, journal = self._open.popitem()
+            if self._is_elsewhere(path) and path not in self._kept:
+                # Where that cannot be said, a journal is missed that has nothing.
+                with contextlib.suppress(OSError):
+                    forget(self._file, path)
             journal.close(remove=path not in self._kept)
             self._kept.discard(path)
+
+    def _is_elsewhere(self, path: str | None) -> TypeGuard[str]:
+        return path is not None and path != journal_path(self._file)
 
     def abandon(self) -> None:
         """Let go in a forked child of what is the parent's."""
@@ -150,7 +199,7 @@ class Tail:
 
 
 class Tails:
-    """What a journal, which another process may be writing, holds besides its file.
+    """What the journals of a store, which another process may be writing, hold besides its file.
 
     Nothing is written. As long as the file is open, the rows stay where they are: who writes them
     to the file, to drop them from the journal, waits for its readers. So the file is opened first.
@@ -158,24 +207,27 @@ class Tails:
     Parameters
     ----------
     path : str
-        Of the journal.
+        Of the file.
+    journal : bool or path-like
+        As `drawstore.HDF5Backend` takes it.
     """
 
-    def __init__(self, path: str) -> None:
-        try:
-            self._scan: JournalScan | None = JournalScan(path)
-        except FileNotFoundError:
-            self._scan = None
+    def __init__(self, path: str, journal: bool | str | os.PathLike[str] = True) -> None:
+        self._scans = []
+        for name in journals_of(path, journal):
+            with contextlib.suppress(FileNotFoundError):
+                self._scans.append(JournalScan(name))
 
     def of(self, group: h5py.Group, rows: int) -> Tail | None:
         """Find the rows that follow those of a group in the open file, which are so many."""
         binding = Binding.of(group)
-        if binding is None or self._scan is None:
+        if binding is None:
             return None
-        for piece in self._scan.chains:
-            if piece.id == binding.id:
-                with contextlib.suppress(UnfitError):
-                    start = first_missing(piece, binding, rows)
-                    if start < piece.stop:
-                        return Tail(self._scan, piece, start)
+        for scan in self._scans:
+            for piece in scan.chains:
+                if piece.id == binding.id:
+                    with contextlib.suppress(UnfitError):
+                        start = first_missing(piece, binding, rows)
+                        if start < piece.stop:
+                            return Tail(scan, piece, start)
         return None

@@ -42,6 +42,7 @@ __all__ = [
     "encoded",
     "find_run",
     "read_meta",
+    "replace_run",
     "run_size",
     "runs_in",
     "store_bytes",
@@ -246,6 +247,18 @@ def delete_run(file: h5py.File, rid: str, path: str) -> None:
     """Delete the group of a run."""
     group = find_run(file, rid, path)
     del group.parent[group.name.rpartition("/")[2]]
+
+
+def replace_run(file: h5py.File, rid: str, by: str, path: str) -> None:
+    """Give a run the id of another, which is deleted where it is there."""
+    group = find_run(file, by, path)
+    root, name = group.parent, encoded(rid)
+    if name in root:
+        del root[name]
+    root.move(encoded(by), name)
+    meta = read_meta(root[name])
+    meta.rid = rid
+    store_bytes(root[name], "meta", meta.SerializeToString())
 
 
 def no_such_run(rid: str, path: str, known: list[str]) -> KeyError:

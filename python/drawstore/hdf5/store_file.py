@@ -20,9 +20,10 @@ from drawstore._core import Holding
 from drawstore.fileio import open_binary, sync_directory
 
 from .capture import CapturedFile, Stage
+from .elsewhere import warn_of_lost
 from .errors import explained, is_lock_error, locked, naming
-from .healing import heal
-from .journal import Journals, journal_path
+from .healing import heal_all
+from .journal import Journals
 from .locks import pauses, try_lock, unlock
 from .others import is_written_through_h5py, open_as_others_do
 from .preparing import prepare, raise_cause
@@ -56,7 +57,7 @@ class StoreFile:
         self._updating = threading.Lock()  # one change at a time
         self._redo: RedoFile | None = None
         self._owners = 0
-        self._journals = Journals()
+        self._journals = Journals(path)
         self._stage = Stage()
         self._opened: weakref.WeakSet[h5py.File] = weakref.WeakSet()
         self._descriptors: set[int] = set()
@@ -74,19 +75,22 @@ class StoreFile:
         timeout : float
             Seconds to wait for another process that writes.
         journal : str, optional
-            Path of a journal that is not where it is looked for anyway.
+            Path of a journal that is neither beside the file nor noted there.
 
         Raises
         ------
         BlockingIOError
             Where another process is, for longer than ``timeout`` seconds.
+
+        Warns
+        -----
+        RuntimeWarning
+            Where a journal is noted that cannot be reached.
         """
         with self._lock:
             self._take(timeout)
             try:
-                for path in {journal_path(self.path), journal or journal_path(self.path)}:
-                    if path not in self._journals:
-                        heal(self, path)
+                heal_all(self, journal, self._journals)
             except BaseException:
                 self.release()
                 raise
@@ -96,6 +100,7 @@ class StoreFile:
             redo = RedoFile(self.path, timeout)
             try:
                 redo.heal()
+                warn_of_lost(self.path)
             except BaseException:
                 redo.abandon()
                 raise

@@ -7,6 +7,7 @@ tutorial.
 from .diagnostics import Diagnostics
 from .monitor import Monitor
 from .rules import LongEnough, Rule
+from .showing import Showing
 from .status import Progress, Status
 
-__all__ = ["Diagnostics", "LongEnough", "Monitor", "Progress", "Rule", "Status"]
+__all__ = ["Diagnostics", "LongEnough", "Monitor", "Progress", "Rule", "Showing", "Status"]

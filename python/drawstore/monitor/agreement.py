@@ -9,11 +9,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RunningRhat"]
+__all__ = ["RunningRhat", "rhat_of"]
 
 _MAX_BLOCKS = 128  # then two become one
 
 Numbers = NDArray[np.float64]
+
+
+def rhat_of(n: Numbers, mean: Numbers, variance: Numbers) -> Numbers:
+    """Compare the halves of sequences.
+
+    Parameters
+    ----------
+    n : ndarray, shape (n_halves,)
+        Draws of each.
+    mean, variance : ndarray, shape (n_halves, ...)
+        Of each half; the variance with ``ddof=1``.
+
+    Returns
+    -------
+    ndarray, shape (...)
+    """
+    with np.errstate(all="ignore"):
+        between = mean.var(axis=0, ddof=1)
+        rhat: Numbers = np.sqrt(1 - 1 / np.mean(n) + between / variance.mean(axis=0))
+    return rhat
 
 
 class RunningRhat:
@@ -23,7 +43,8 @@ class RunningRhat:
     halves compared to that within them [1]_. The draws of an ensemble's walkers at one step are
     pooled. What is kept are mean and sum of squares of each of up to 128 blocks of steps, combined
     as in [2]_, so the halves meet at the end of the block that is nearest to the middle, within
-    N / 128 of it.
+    N / 128 of it. It can be asked after every draw, and reads none twice; for the exact halves of
+    draws that are all there see `drawstore.reports.mixing.split_rhat`.
 
     Parameters
     ----------
@@ -75,11 +96,7 @@ class RunningRhat:
         n = np.concatenate([half.n_draws for half in halves])
         mean = np.concatenate([half.mean for half in halves])
         squares = np.concatenate([half.squares for half in halves])
-        with np.errstate(all="ignore"):
-            within = np.mean(squares / (n - 1)[:, np.newaxis], axis=0)
-            between = np.var(mean, axis=0, ddof=1)
-            rhat: Numbers = np.sqrt(1 - 1 / np.mean(n) + between / within)
-        return rhat
+        return rhat_of(n, mean, squares / (n - 1)[:, np.newaxis])
 
     def _moments(self, draws: NDArray[Any]) -> _Moments:
         n, mean, squares = [], [], []

@@ -46,6 +46,11 @@ class Diagnostics:
     ess_bulk: Numbers | None
     ess_tail: Numbers | None
 
+    def _repr_html_(self) -> str:
+        from ..html.status import diagnostics_html
+
+        return diagnostics_html(self)
+
 
 def diagnose(followed: Sequence[Followed], n_steps: int) -> Diagnostics:
     """Compute the diagnostics from the first steps of each; see `Monitor.diagnostics`."""

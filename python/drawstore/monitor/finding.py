@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..ensemble import is_ensemble
+from ..ensemble import Steps, coordinate_names, parameters, steps_in, steps_of
 from ..interface import Backend, Run
 from ..samplers import is_transformed
 from ..summary import summarized_dtype
-from .ensembles import of_backend, of_file, of_run
-from .following import Ensemble, Followed, FollowedChain, FollowedEnsemble, FollowedWalkers
+from .following import Followed, FollowedChain, FollowedEnsemble, FollowedWalkers
 
 __all__ = ["Found", "find"]
 
@@ -79,15 +78,14 @@ def find(watched: Any, rid: str | None, names: Sequence[str] | None, discard: in
         elif rid is not None:
             raise TypeError("rid= says which run of a drawstore.Backend, or of a path or URL")
         if not isinstance(item, Run):
-            found.followed.append(_follow_ensemble(_ensemble_of(item), names, discard))
+            found.followed.append(_follow_ensemble(_in_backend(item), names, discard))
             continue
-        if (in_file := of_file(item)) is not None:
-            found.followed.append(_follow_ensemble(in_file, names, discard))
-            continue
-        if place is not None:
+        steps = steps_of(item)
+        # emcee does not keep when a run was made, by which another one would be known.
+        if place is not None and item._own_steps() is None:
             found.places.append((place, item))
-        if is_ensemble(item):
-            found.followed.append(_follow_ensemble(of_run(item), names, discard))
+        if steps is not None:
+            found.followed.append(_follow_ensemble(steps, names, discard))
             continue
         chains = _follow_chains(item, names, discard, f"{item.rid}/" if several else "")
         found.chains.append((item, len(chains)))
@@ -105,12 +103,12 @@ def find(watched: Any, rid: str | None, names: Sequence[str] | None, discard: in
     return found
 
 
-def _ensemble_of(item: Any) -> Ensemble:
-    ensemble = of_backend(item)
-    if ensemble is None:
+def _in_backend(item: Any) -> Steps:
+    steps = steps_in(item)
+    if steps is None:
         kind = f"{type(item).__module__}.{type(item).__qualname__}"
         raise TypeError(f"expected {_EXPECTED}; got {kind}")
-    return ensemble
+    return steps
 
 
 def _run_in(backend: Backend, rid: str | None) -> Run:
@@ -143,23 +141,21 @@ def _follow_chains(
     ]
 
 
-def _follow_ensemble(
-    ensemble: Ensemble, names: Sequence[str] | None, discard: int
-) -> FollowedEnsemble:
-    columns = range(len(ensemble.names))
+def _follow_ensemble(steps: Steps, names: Sequence[str] | None, discard: int) -> FollowedEnsemble:
+    named = parameters(steps.ndim, None, {}) if steps.parameters is None else steps.parameters
+    variables, own = zip(*coordinate_names(steps.ndim, named), strict=True)
     if names is None:
-        return FollowedEnsemble(ensemble, columns, discard)
-    if not ensemble.is_named:
-        if len(names) != len(columns) or len(set(names)) != len(names):
+        return FollowedEnsemble(steps, dict(enumerate(own)), discard)
+    if steps.parameters is None:
+        if len(names) != steps.ndim or len(set(names)) != len(names):
             raise ValueError(
-                f"{ensemble.label} has {len(columns)} parameters and no names for them; expected "
+                f"{steps.label} has {steps.ndim} parameters and no names for them; expected "
                 f"one for each, all different, got {list(names)}"
             )
-        return FollowedEnsemble(replace(ensemble, names=tuple(names)), columns, discard)
-    chosen = _checked(names, ensemble.variables)
-    return FollowedEnsemble(
-        ensemble, [i for i in columns if ensemble.variables[i] in chosen], discard
-    )
+        return FollowedEnsemble(steps, dict(enumerate(names)), discard)
+    chosen = _checked(names, variables)
+    columns = {i: name for i, name in enumerate(own) if variables[i] in chosen}
+    return FollowedEnsemble(steps, columns, discard)
 
 
 def _checked(names: Sequence[str], known: Sequence[str]) -> list[str]:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,11 +18,11 @@ from ..warmup import GrowingPart, is_mark
 from .status import Numbers, Progress
 
 if TYPE_CHECKING:
+    from ..ensemble import Steps
     from ..interface import Chain, Run
     from ..meta import Variable
 
 __all__ = [
-    "Ensemble",
     "Followed",
     "FollowedChain",
     "FollowedEnsemble",
@@ -240,36 +239,6 @@ class FollowedChain(Followed):
         return self._growing.warmup, self._growing.n_draws
 
 
-@dataclass(frozen=True)
-class Ensemble:
-    """The steps of an ensemble, wherever they are.
-
-    Attributes
-    ----------
-    label : str
-    variables, names : tuple of str
-        Of each coordinate of a walker: the parameter that it belongs to, and its own name.
-    is_named : bool
-        Whether somebody gave these names.
-    n_walkers : int
-    count : callable
-        Gives the number of steps.
-    coords : callable
-        ``coords(rows)`` gives positions at a range of steps, shape (len(rows), n_walkers, ndim).
-    accepted : callable
-        Gives the accepted proposals of each walker so far, shape (n_walkers,).
-    """
-
-    label: str
-    variables: tuple[str, ...]
-    names: tuple[str, ...]
-    is_named: bool
-    n_walkers: int
-    count: Callable[[], int]
-    coords: Callable[[range], Array]
-    accepted: Callable[[], Array]
-
-
 class FollowedWalkers(Followed):
     """An ensemble of which each walker is a chain.
 
@@ -327,23 +296,23 @@ class FollowedEnsemble(Followed):
 
     Parameters
     ----------
-    ensemble : Ensemble
-    columns : sequence of int
-        The coordinates.
+    steps : Steps
+    columns : dict of int to str
+        The coordinates, and their names.
     discard : int
         Steps to leave out at the start.
     """
 
-    def __init__(self, ensemble: Ensemble, columns: Sequence[int], discard: int) -> None:
-        self.names = tuple(ensemble.names[i] for i in columns)
-        self.label = ensemble.label
-        self.n_walkers = ensemble.n_walkers
-        self._ensemble = ensemble
+    def __init__(self, steps: Steps, columns: Mapping[int, str], discard: int) -> None:
+        self.names = tuple(columns.values())
+        self.label = steps.label
+        self.n_walkers = steps.n_walkers
+        self._steps = steps
         self._places = list(columns)
         self._discard = discard
 
     def count(self) -> int:
-        return self._ensemble.count()
+        return len(self._steps)
 
     def look(self) -> int:
         return max(0, self.count() - self._discard)
@@ -353,23 +322,23 @@ class FollowedEnsemble(Followed):
         n_steps = max(0, n - self._discard)
         acceptance: Numbers | None = None
         if n:
-            acceptance = np.asarray(self._ensemble.accepted(), dtype=float) / n
+            acceptance = np.asarray(self._steps.accepted(n), dtype=float) / n
         return Progress(self.label, n_steps, n - n_steps, self.n_walkers, True, acceptance)
 
     def read(
         self, start: int, stop: int, step: int = 1, columns: Sequence[int] | None = None
     ) -> Array:
         chosen = self._places if columns is None else [self._places[i] for i in columns]
-        coords = self._ensemble.coords(range(start + self._discard, stop + self._discard, step))
-        values: Array = coords[:, :, as_slice(chosen)]
+        rows = range(start + self._discard, stop + self._discard, step)
+        values: Array = self._steps.read("chain", rows)[:, :, as_slice(chosen)]
         return values
 
     def read_columns(self, parameters: Sequence[int], start: int, stop: int) -> list[Array]:
-        coords = self._ensemble.coords(range(start, stop))
+        coords = self._steps.read("chain", range(start, stop))
         return [coords[:, :, self._places[parameter]] for parameter in parameters]
 
     def row_bytes(self, parameters: Sequence[int]) -> int:
-        return 8 * self.n_walkers * len(self._ensemble.names)
+        return 8 * self.n_walkers * self._steps.ndim
 
 
 def acceptance_stats(stats: dict[str, Variable]) -> tuple[str, ...]:

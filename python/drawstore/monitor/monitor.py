@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -14,10 +13,13 @@ import numpy as np
 
 from ..running import RunningTime
 from .agreement import RunningRhat
+from .clock import Clock
 from .finding import Found, find
 from .following import Array, Followed
+from .history import History
 from .rules import LongEnough, Rule
-from .status import Numbers, Progress, Status
+from .showing import Showing, Until
+from .status import Numbers, Progress, Status, count_all
 
 if TYPE_CHECKING:
     from .diagnostics import Diagnostics
@@ -25,8 +27,6 @@ if TYPE_CHECKING:
 __all__ = ["Monitor"]
 
 Reading = Callable[[int, int, int, int], None]
-
-_SPAN = 0.5  # seconds in which steps are counted, at least
 
 
 class Monitor:
@@ -103,6 +103,8 @@ class Monitor:
         self.rule: Rule = LongEnough() if rule is None else rule
         self.every = every
         self._reading: Reading | None = None
+        self._watched = watched, rid
+        self._showing: Showing | None = None
         self._find: Callable[[], Found] = partial(find, watched, rid, names, discard)
         self._begin()
 
@@ -128,13 +130,18 @@ class Monitor:
             Where it cannot be read.
         """
         self._reading = reading
-        self._look()
-        n_common = _n_common(self._chains)
-        if len(self._begun) == len(self._chains):
-            self._check(n_common)
-        status = self._status(self._chains, n_common)
-        n_needed, expected = self._forecast(status)
-        return replace(status, converged=self._verdict, n_needed=n_needed, expected=expected)
+        try:
+            status = self._update()
+        finally:
+            self._reading = None
+        if self._showing is not None:
+            self._showing.take(status)
+        return status
+
+    @property
+    def status(self) -> Status | None:
+        """What was said last, or found at the last check; None at first. Nothing is read."""
+        return None if self._found_last is None else self._judged(self._found_last)
 
     def converged(self) -> bool:
         """Say whether the run has converged; cheap enough to be asked at every step.
@@ -150,7 +157,85 @@ class Monitor:
         n_steps = min((f.count() - progress.n_left_out for f, progress in both), default=0)
         if n_steps >= self._checked_at + self.every:
             self.update()
+        if self._showing is not None:
+            self._showing.asked()
         return self._verdict
+
+    def show(self, interval: float | None = None) -> Showing:
+        """Show how far the run is, here, and keep it up to date while this monitor is asked.
+
+        In a notebook it is an output of the cell, which changes in its place whenever `converged`
+        or `update` is called, in this cell or in a later one, and at the end of such a cell. On a
+        terminal it is a line, and elsewhere a line after the other. There are no threads, so
+        whoever samples is not disturbed; a look is made only when the time that the last one took
+        has passed 25 times.
+
+        Parameters
+        ----------
+        interval : float, optional
+            Seconds from one time to the next, at least. By default 2, and 60 where it is neither a
+            notebook nor a terminal.
+
+        Returns
+        -------
+        Showing
+            Can be left alone; as a context, it is closed at the end, and up to date.
+
+        Raises
+        ------
+        KeyError, OSError, RuntimeError
+            As `update` does; later on that is shown, and not raised.
+
+        Examples
+        --------
+        >>> import emcee, numpy as np, drawstore, drawstore.emcee
+        >>> sampler = emcee.EnsembleSampler(
+        ...     32, 2, lambda x: -0.5 * x @ x, backend=drawstore.emcee.Backend()
+        ... )
+        >>> monitor = drawstore.Monitor(sampler)
+        >>> with monitor.show():  # doctest: +ELLIPSIS
+        ...     for sample in sampler.sample(np.random.randn(32, 2), iterations=20_000):
+        ...         if monitor.converged():
+        ...             break
+        0 steps
+        ... steps, converged
+        """
+        if self._showing is not None:
+            self._showing.close()
+        self._showing = Showing(self._update, interval)
+        return self._showing
+
+    def watch(self, interval: float | None = None, until: Until = "ended") -> Status:
+        """Show a run that another process writes, until there is nothing more to see.
+
+        It ends when no process writes the run any more, where that can be seen from here: in
+        directories and HDF5 files of drawstore. Interrupting it, by the kernel's stop button or
+        Ctrl-C, ends it as well.
+
+        Parameters
+        ----------
+        interval : float, optional
+            As for `show`.
+        until : {"ended", "converged"} or callable
+            What else ends it: nothing, that the run has converged, or ``until(status)``.
+
+        Returns
+        -------
+        Status
+            What was shown last.
+
+        Raises
+        ------
+        KeyError, OSError, RuntimeError
+            As `update` does at first; later on that is shown, and tried again.
+        ValueError
+            For another `until`.
+        """
+        from .ending import are_over
+
+        with self.show(interval) as showing:
+            showing.watch(until, lambda: are_over(*self._watched))
+            return showing.status
 
     def diagnostics(self) -> Diagnostics:
         """Give the diagnostics of independent chains that take all draws; reads them.
@@ -177,13 +262,37 @@ class Monitor:
             raise ValueError(f"there are {n_common} draws of each chain yet; 4 are needed at least")
         return diagnose(self._begun, n_common)
 
+    def _repr_html_(self) -> str:
+        from ..html.status import monitor_html
+
+        return monitor_html(self)
+
     # How it is done.
+
+    def _update(self) -> Status:
+        self._look()
+        n_common = _n_common(self._chains)
+        if len(self._begun) == len(self._chains):
+            self._check(n_common)
+        return self._judged(self._status(self._chains, n_common))
+
+    def _judged(self, status: Status) -> Status:
+        """Say what the rule says, and what it wants."""
+        n_needed, expected = self._forecast(status)
+        return replace(
+            status,
+            converged=self._verdict,
+            n_needed=n_needed,
+            expected=expected,
+            n_taus=getattr(self.rule, "n_taus", None),
+            history=self._history.points(),
+        )
 
     def _begin(self) -> None:
         """Follow what there is by now, from its beginning."""
         self._found = self._find()
         self._chains = tuple(followed.update() for followed in self._found.followed)
-        self._clock = _Clock(_n_all(self._chains))
+        self._clock = Clock(count_all(self._chains))
         self._compare([])
 
     def _compare(self, begun: list[Followed]) -> None:
@@ -196,6 +305,8 @@ class Monitor:
         self._last_row = None
         self._n_compared = 0
         self._tau = 0, np.empty(0)
+        self._history = History()
+        self._found_last: Status | None = None
         self._checked: Status | None = None  # at the last check
         self._checked_at = 0
         self._verdict = False
@@ -217,7 +328,7 @@ class Monitor:
             self._begin()
         else:
             self._chains = tuple(followed.update() for followed in self._found.followed)
-        self._clock.tick(_n_all(self._chains))
+        self._clock.tick(count_all(self._chains))
         both = zip(self._found.followed, self._chains, strict=True)
         begun = [followed for followed, progress in both if progress.n_steps]
         if begun != self._begun:
@@ -270,7 +381,10 @@ class Monitor:
             rhat = self._rhat.rhat()
         n_draws = sum(chain.n_steps * chain.n_walkers for chain in chains)
         rates = self._clock.rate, self._clock.mean_rate
-        return Status(datetime.now(UTC), chains, names, tau, n_draws / tau, rhat, *rates)
+        found = Status(datetime.now(UTC), chains, names, tau, n_draws / tau, rhat, *rates)
+        self._history.add(n_common, found.longest_tau)
+        self._found_last = found
+        return found
 
     def _forecast(self, status: Status) -> tuple[int | None, datetime | None]:
         """Estimate at how many steps, and when, the run will be long enough for the rule."""
@@ -288,42 +402,6 @@ class Monitor:
             return n_needed, None
 
 
-class _Clock:
-    """Measures steps a second.
-
-    Parameters
-    ----------
-    n_steps : int
-        That there are at first.
-    """
-
-    def __init__(self, n_steps: int) -> None:
-        self._first = (time.monotonic(), n_steps)
-        self._before = self._last = self._first
-        self.rate: float | None = None
-        self.mean_rate: float | None = None
-
-    def tick(self, n_steps: int) -> None:
-        """Measure from the update before, or the one before that where it is too near."""
-        now = (time.monotonic(), n_steps)
-        if now[0] - self._last[0] >= _SPAN:
-            self._before = self._last
-        self.rate, self.mean_rate = _rate(self._before, now), _rate(self._first, now)
-        if now[0] - self._last[0] >= _SPAN:
-            self._last = now
-
-
-def _rate(before: tuple[float, int], now: tuple[float, int]) -> float | None:
-    seconds, n_steps = now[0] - before[0], now[1] - before[1]
-    # That none has come in a moment says nothing.
-    return n_steps / seconds if seconds >= _SPAN or (seconds > 0 and n_steps) else None
-
-
 def _n_common(chains: Sequence[Progress]) -> int:
     """Give the steps of the shortest chain that has begun."""
     return min((chain.n_steps for chain in chains if chain.n_steps), default=0)
-
-
-def _n_all(chains: Sequence[Progress]) -> int:
-    """Count the draws of all chains, warm-up among them; steps of an ensemble."""
-    return sum(chain.n_steps + chain.n_left_out for chain in chains)

@@ -44,7 +44,19 @@ class LongEnough:
     rhat: float = 1.01
 
     def __call__(self, status: Status, previous: Status | None) -> bool:
-        """Say whether the run has converged."""
+        """Say whether the run has converged.
+
+        Parameters
+        ----------
+        status : Status
+            At this check.
+        previous : Status or None
+            At the check before.
+
+        Returns
+        -------
+        bool
+        """
         if previous is None or status.names != previous.names:
             return False
         long_enough = self.n_taus * status.tau < status.n_steps
@@ -53,5 +65,15 @@ class LongEnough:
         return bool(np.all(long_enough & settled & agree))
 
     def steps_needed(self, status: Status) -> float:
-        """Give the steps at which the run will be long enough; NaN where tau does not tell."""
+        """Give the steps at which the run will be long enough.
+
+        Parameters
+        ----------
+        status : Status
+
+        Returns
+        -------
+        float
+            NaN where tau does not tell.
+        """
         return self.n_taus * float(np.max(status.tau, initial=0.0))

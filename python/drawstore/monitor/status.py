@@ -9,7 +9,7 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Progress", "Status"]
+__all__ = ["Progress", "Status", "count_all"]
 
 _SHOWN_ROWS = 50
 
@@ -47,6 +47,11 @@ class Progress:
     n_divergent: int | None = None
 
 
+def count_all(chains: Sequence[Progress]) -> int:
+    """Count the draws of all chains, warm-up among them; steps of an ensemble."""
+    return sum(chain.n_steps + chain.n_left_out for chain in chains)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Status:
     """What `Monitor.update` says; prints as a table.
@@ -79,6 +84,11 @@ class Status:
         where the rule or tau does not say. A tau of few draws is too small, and so is this.
     expected : datetime or None
         When that is, at this rate. None where it is unknown, or past.
+    n_taus : float or None
+        Autocorrelation times that the rule wants each chain to be long, where it says so.
+    history : tuple of (int, float)
+        At some of the statuses that this monitor gave before: steps of the shortest chain that has
+        begun, and the longest of tau.
 
     References
     ----------
@@ -98,6 +108,8 @@ class Status:
     converged: bool = False
     n_needed: int | None = None
     expected: datetime | None = None
+    n_taus: float | None = None
+    history: tuple[tuple[int, float], ...] = ()
 
     @property
     def n_steps(self) -> int:
@@ -110,13 +122,34 @@ class Status:
         return sum(chain.n_steps * chain.n_walkers for chain in self.chains)
 
     @property
+    def longest_tau(self) -> float:
+        """The longest of the autocorrelation times that are known; NaN where none is."""
+        return max((float(tau) for tau in self.tau if np.isfinite(tau)), default=np.nan)
+
+    @property
     def acceptance(self) -> float | None:
         """The mean acceptance, of all chains and walkers that say theirs."""
         said = [chain.acceptance for chain in self.chains if chain.acceptance is not None]
         return float(np.mean(np.concatenate(said))) if said else None
 
+    def in_a_line(self) -> str:
+        """Say in a line how far the run is."""
+        text = f"{self.n_steps} steps"
+        if self.converged:
+            return f"{text}, converged"
+        if self.n_needed is not None and self.n_needed > self.n_steps:
+            text += f", long enough at {self.n_needed}"
+        if self.expected is not None:
+            text += f", expected {self.expected.astimezone():%Y-%m-%d %H:%M}"
+        return text if np.isnan(self.longest_tau) else f"{text}, tau {self.longest_tau:.4g}"
+
     def __repr__(self) -> str:
         return "\n".join([*self._head(), *self._table()])
+
+    def _repr_html_(self) -> str:
+        from ..html.status import status_html
+
+        return status_html(self)
 
     def _head(self) -> Iterator[str]:
         yield "; ".join(f"{_of(chain)}: {_steps_of(chain)}" for chain in self.chains[:8]) + (

@@ -37,8 +37,8 @@ class StopWhen:
         When to have stopped, as for `drawstore.emcee.run`.
     margin : float or timedelta, optional
         Seconds to stop before `max_time` or `deadline`; by default a hundredth of the time there
-        is, and one minute at most. PyMC copies all draws before it returns, unless it is told not
-        to.
+        is, and one minute at most. What delivering the draws that wait takes, as the last drains
+        did, is kept besides. PyMC copies all draws before it returns, unless it is told not to.
     every : int
         Draws of each chain from one check to the next.
     names : sequence of str, optional
@@ -53,10 +53,15 @@ class StopWhen:
 
     Examples
     --------
-    >>> with model:  # doctest: +SKIP
+    >>> import pymc as pm, drawstore
+    >>> from drawstore.pymc import StopWhen, TraceBackend
+    >>> with pm.Model():
+    ...     x = pm.Normal("x")
     ...     trace = TraceBackend(drawstore.FileBackend("runs"))
     ...     stop = StopWhen(trace, max_time=3600)
-    ...     idata = pm.sample(100_000, trace=trace, callback=stop)
+    ...     idata = pm.sample(20, tune=10, chains=2, trace=trace, callback=stop, progressbar=False)
+    >>> stop.outcome
+    'complete'
     """
 
     def __init__(
@@ -80,6 +85,7 @@ class StopWhen:
             "max_time": max_time,
             "deadline": deadline,
             "margin": margin,
+            "ending": trace.backend._seconds_to_deliver,
         }
         self._watch: dict[str, Any] = {
             "rule": converged if callable(converged) else None,

@@ -56,12 +56,14 @@ class TraceBackend(BaseTrace):  # type: ignore[misc]  # PyMC has no types
 
     Examples
     --------
-    >>> with pm.Model():  # doctest: +SKIP
-    ...     pm.Normal("x")
+    >>> import pymc as pm, drawstore
+    >>> from drawstore.pymc import TraceBackend
+    >>> with pm.Model():
+    ...     x = pm.Normal("x")
     ...     trace = TraceBackend(drawstore.FileBackend("runs"))
-    ...     idata = pm.sample(trace=trace)
-    >>> trace.run_id in [run.rid for run in trace.backend.get_runs()]  # doctest: +SKIP
-    True
+    ...     idata = pm.sample(20, tune=10, chains=2, trace=trace, progressbar=False)
+    >>> drawstore.open("runs").get_run(trace.run_id).summary(quantiles=[]).chains
+    {0: 20, 1: 20}
     """
 
     def __init__(

@@ -12,13 +12,15 @@ from dataclasses import dataclass
 from drawstore.backends.clickhouse import ClickHouseBackend
 from drawstore.backends.core import FileBackend
 from drawstore.clickhouse.address import is_url
+from drawstore.hdf5.elsewhere import warn_of_lost
 from drawstore.hdf5.healing import explain
-from drawstore.hdf5.journal import journal_path
+from drawstore.hdf5.journal import journals_of
 from drawstore.hdf5.redo import left_behind
 from drawstore.hdf5.store_file import store_file
+from drawstore.progress import Progress, told_by_run
 from drawstore.reports.place import IN_HDF5, Place
 
-from .salvage import Progress, Salvaged, salvage
+from .salvage import Salvaged, salvage
 
 __all__ = ["Recovery", "recover"]
 
@@ -45,7 +47,7 @@ def recover(
     dry_run: bool = False,
     to: str | os.PathLike[str] | None = None,
     journal: str | os.PathLike[str] | None = None,
-    progress: Progress = lambda *_: None,
+    progress: bool | Progress = False,
 ) -> Recovery:
     """Put a store right, and read all of it.
 
@@ -58,9 +60,14 @@ def recover(
     to : path-like, optional
         A new directory, for a copy of what is intact.
     journal : path-like, optional
-        Of an HDF5 file, where it is not beside it; of a database, the directory of journals.
-    progress : callable
-        See `Progress`.
+        Of an HDF5 file, where it is not beside it, nor noted there; of a database, the directory of
+        journals.
+    progress : bool or callable
+        True shows a bar for each run, by ``tqdm.auto``; else see `Progress`.
+
+    Returns
+    -------
+    Recovery
 
     Raises
     ------
@@ -79,17 +86,22 @@ def recover(
             what = "a process died while it changed the file; the change would be finished"
             return Recovery([what], None)
         if Place.at(path).kind in IN_HDF5:  # or says what is there instead
-            said += _heal(path, journal_path(path, journal or True), dry_run)
+            said += _heal(path, journal, dry_run)
     target = None if to is None or dry_run else FileBackend(to)
-    return Recovery(said, salvage(Place.at(path).runs(), target, progress))
+    with told_by_run(progress) as tell:
+        return Recovery(said, salvage(Place.at(path).runs(), target, tell))
 
 
-def _heal(path: str, journal: str, dry_run: bool) -> list[str]:
+def _heal(path: str, journal: str | os.PathLike[str] | None, dry_run: bool) -> list[str]:
     file = store_file(path)
     if dry_run:
-        return explain(file, journal)
+        with _heard() as said:
+            for found in journals_of(path, journal or True):
+                said += explain(file, found)
+            warn_of_lost(path)
+        return said
     with _heard() as said:
-        file.acquire(journal=journal)
+        file.acquire(journal=None if journal is None else os.path.realpath(journal))
         file.release()
     return said
 

@@ -12,26 +12,24 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from drawstore.dtypes import parse_dtype
+from drawstore.progress import Progress
 from drawstore.reports.head import reason
 from drawstore.reports.place import UNREADABLE
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from drawstore.backends.emcee_file import EmceeRun
+    from drawstore.ensemble import RunSteps
     from drawstore.interface import Backend, Chain, Run
     from drawstore.meta import Variable
 
-__all__ = ["Damage", "Progress", "Salvaged", "damaged_rows", "salvage", "stretches"]
+__all__ = ["Damage", "Salvaged", "damaged_rows", "salvage", "stretches"]
 
 _STRETCH = 4096  # rows within which damage is taken for one stretch
 _PIECE_BYTES = 16 * 2**20  # that are read at once
 _UNKNOWN_BYTES = 4096  # that are taken for the size of a ragged value
 
 _Reader = Callable[[slice], object]
-
-Progress = Callable[[str, int, int], None]
-"""Is told the id of a run, the rows of columns that were read of it, and how many there are."""
 
 
 @dataclass(frozen=True)
@@ -169,9 +167,10 @@ class _Part:
 
 
 def _parts(run: Run, chains: Sequence[Chain], found: Salvaged) -> Iterator[_Part]:
-    if type(run).__name__ == "EmceeRun":
+    steps = run._own_steps()
+    if steps is not None:
         if chains:
-            yield _Part(None, len(chains[0]), _steps(cast("EmceeRun", run)), chains)
+            yield _Part(None, len(steps), _columns_of(run, steps), chains)
         return
     for chain in chains:
         try:
@@ -190,16 +189,16 @@ def _parts(run: Run, chains: Sequence[Chain], found: Salvaged) -> Iterator[_Part
         yield _Part(chain.chain_number, n, columns, [chain])
 
 
-def _steps(run: EmceeRun) -> list[_Column]:
+def _columns_of(run: Run, steps: RunSteps) -> list[_Column]:
     """Give the datasets of a run of emcee, each of which holds all walkers."""
 
     def read(key: str, rows: slice) -> NDArray[Any]:
-        return run.steps(key, range(rows.start, rows.stop))
+        return steps.read(key, range(rows.start, rows.stop))
 
     has_blobs = any(variable.is_deterministic for variable in run.meta.variables)
     columns = []
     for key in ("chain", "log_prob", *(["blobs"] if has_blobs else [])):
-        none = run.steps(key, range(0))
+        none = steps.read(key, range(0))
         columns.append(_Column(key, partial(read, key), math.prod(none.shape[1:]) * none.itemsize))
     return columns
 

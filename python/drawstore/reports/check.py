@@ -11,10 +11,11 @@ import numpy as np
 
 from drawstore._core import JournalScan
 from drawstore.backends.clickhouse import ClickHouseBackend
-from drawstore.recovery.salvage import Damage, Progress, damaged_rows, salvage
+from drawstore.ensemble import steps_of
+from drawstore.progress import Progress, told_by_run
+from drawstore.recovery.salvage import Damage, damaged_rows, salvage
 
-from .place import UNREADABLE, Place
-from .steps import Steps, has_steps
+from .place import IN_HDF5, UNREADABLE, Place
 
 if TYPE_CHECKING:
     from drawstore.interface import Run
@@ -58,7 +59,7 @@ class Checked:
 
 
 def check(
-    where: str | os.PathLike[str], rid: str | None = None, progress: Progress = lambda *_: None
+    where: str | os.PathLike[str], rid: str | None = None, progress: bool | Progress = False
 ) -> Checked:
     """Read every draw, and what else belongs to the runs; nothing is changed.
 
@@ -73,8 +74,8 @@ def check(
         As `drawstore.open` takes it.
     rid : str, optional
         The only run to read.
-    progress : callable
-        See `Progress`.
+    progress : bool or callable
+        True shows a bar for each run, by ``tqdm.auto``; else see `Progress`.
 
     Raises
     ------
@@ -83,7 +84,8 @@ def check(
     """
     place = Place.at(where)
     runs = list(place.chosen(rid))
-    found = salvage(runs, None, progress)
+    with told_by_run(progress) as tell:
+        found = salvage(runs, None, tell)
     damages = [*found.damages]
     for name, open_run in runs:
         damages += _of_log_prob(name, open_run)
@@ -95,21 +97,22 @@ def check(
 def _of_log_prob(rid: str, open_run: Callable[[], Run]) -> Iterator[Damage]:
     try:
         run = open_run()
-        if not has_steps(run):
+        steps = steps_of(run)
+        if steps is None:
             return
-        steps = Steps(run)
+        count = len(steps)
     except UNREADABLE:
         return  # it is told of already
 
     def read(rows: slice) -> None:
         try:
-            values = steps.log_prob(range(rows.start, rows.stop))
+            values = steps.read("log_prob", range(rows.start, rows.stop))
         except UNREADABLE:
             return
         if np.any(np.isnan(values) | (values == np.inf)):
             raise ValueError("it is NaN or infinite, which no sampler accepts")
 
-    for rows, why in damaged_rows(read, len(steps)):
+    for rows, why in damaged_rows(read, count):
         yield Damage(rid, why, None, "log_prob", rows.start, rows.stop)
 
 
@@ -117,7 +120,9 @@ def _of_journals(place: Place) -> Iterator[Damage]:
     if isinstance(place.backend, ClickHouseBackend):
         paths = list(place.backend.spool.all())
     else:
-        paths = [path for path in (place.path + "-journal",) if os.path.isfile(path)]
+        from drawstore.hdf5.journal import journals_of
+
+        paths = journals_of(place.path) if place.kind in IN_HDF5 else []
     for path in paths:
         scan = JournalScan(path)
         for piece in scan.chains:

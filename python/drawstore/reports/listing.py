@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import glob
 import os
 from collections.abc import Iterator
 
 from drawstore.clickhouse.address import is_url
 from drawstore.opening import OF_ZARR
+from drawstore.stan.names import looks_like_stan
 
 from .head import DAMAGED, RunHead, list_run, reason
 from .place import UNREADABLE, Place
@@ -56,13 +58,18 @@ def list_runs(
 def stores_in(directory: str, recursive: bool = False) -> Iterator[str]:
     """Find the stores in a directory: itself, folders in it, and HDF5 and netCDF files with runs.
 
-    Links to directories are not followed to look for more, and what may not be read is left out.
+    Files of Stan are one store, by the name of their directory, or by a pattern where that is a
+    store itself. Links to directories are not followed to look for more, and what may not be read
+    is left out.
     """
     names = sorted(name for name in os.listdir(directory) if not name.startswith("."))
     paths = [os.path.join(directory, name) for name in names]
     paths = [path for path in paths if os.access(path, os.R_OK)]
-    if any(_is_run(path) for path in paths):
+    has_runs = any(_is_run(path) for path in paths)
+    if has_runs:
         yield directory
+    if any(_is_of_stan(path) for path in paths):
+        yield os.path.join(glob.escape(directory), "*.csv") if has_runs else directory
     for path in paths:
         if os.path.isdir(path):
             if recursive and not _is_run(path) and not os.path.islink(path):
@@ -77,10 +84,22 @@ def _is_run(path: str) -> bool:
     return os.path.exists(os.path.join(path, "run.meta"))
 
 
+def _is_of_stan(path: str) -> bool:
+    try:
+        return path.endswith(".csv") and os.path.isfile(path) and looks_like_stan(path)
+    except OSError:
+        return False
+
+
 def _is_store(path: str) -> bool:
     if os.path.isdir(path):
         names = os.listdir(path)
-        return any(name in OF_ZARR or _is_run(os.path.join(path, name)) for name in names)
+        inside = [os.path.join(path, name) for name in names]
+        return any(name in OF_ZARR for name in names) or any(
+            _is_run(each) or _is_of_stan(each) for each in inside
+        )
+    if path.endswith(".csv"):
+        return False
     import h5py
 
     try:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawstore._core import integrated_time
+from drawstore.monitor.agreement import rhat_of
 
 __all__ = ["RELIABLE", "common_stretch", "split_rhat", "tau_of"]
 
@@ -78,6 +79,9 @@ def split_rhat(draws: NDArray[Any]) -> Numbers:
     -----
     R-hat is as in A. Gelman et al., "Bayesian Data Analysis", 3rd ed., 2013, section 11.4. Walkers
     of one ensemble are no independent chains: for them it says nothing.
+
+    The halves are exact, for which all draws have to be there; `drawstore.monitor` follows draws
+    that come and are not read again, by halves that meet near the middle.
     """
     size, n_chains, n_steps = draws.shape
     half = n_steps // 2
@@ -86,7 +90,5 @@ def split_rhat(draws: NDArray[Any]) -> Numbers:
     halves = np.concatenate([draws[..., :half], draws[..., n_steps - half :]], axis=1)
     halves = halves.astype(np.float64)
     with np.errstate(all="ignore"):
-        within = halves.var(axis=2, ddof=1).mean(axis=1)
-        between = halves.mean(axis=2).var(axis=1, ddof=1)
-        rhat: Numbers = np.sqrt((half - 1) / half + between / within)
-    return rhat
+        mean, variance = halves.mean(axis=2).T, halves.var(axis=2, ddof=1).T
+    return rhat_of(np.full(len(mean), float(half)), mean, variance)

@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from drawstore._core import run_folder
 from drawstore.backends.clickhouse import ClickHouseBackend
 from drawstore.ensemble import is_ensemble
-from drawstore.opening import open as open_store
+from drawstore.opening import open_quietly
 
 if TYPE_CHECKING:
     from drawstore.interface import Backend, Run, RunInfo
@@ -56,10 +56,17 @@ class Place:
     @classmethod
     def at(cls, where: str | os.PathLike[str]) -> Place:
         """Open a store; raises as `drawstore.open` does."""
-        backend = open_store(where)
+        backend = open_quietly(where)
         if isinstance(backend, ClickHouseBackend):
             return cls(backend.place, backend)
         return cls(os.fspath(where), backend)
+
+    @classmethod
+    def of(cls, backend: Backend) -> Place | None:
+        """Take a store that is open; None for one that is nowhere, or in memory."""
+        names = ("directory", "filename", "place")
+        paths = [path for name in names if (path := getattr(backend, name, None))]
+        return cls(paths[0], backend) if paths else None
 
     @property
     def kind(self) -> str:
@@ -142,7 +149,9 @@ class Place:
             folder = run_folder(self.path, run.rid)
             files = [os.path.join(folder, f) for f in os.listdir(folder) if f.endswith(_DRAWS)]
         elif kind in ("hdf5", "emcee") and len(self.infos) == 1:
-            files = [path for path in (self.path, self.path + "-journal") if os.path.exists(path)]
+            from drawstore.hdf5.journal import journals_of
+
+            files = [self.path, *journals_of(self.path)]
         else:
             files = []
         times = [datetime.fromtimestamp(os.path.getmtime(file), UTC) for file in files]

@@ -263,6 +263,23 @@ def _beside(place: Place) -> Iterator[Beside]:
                 path = os.path.join(folder, other)
                 what, is_trouble = _what(other[len(name) + 1 :], bool(holder and holder.holds))
                 yield Beside(path, os.path.getsize(path), what, is_trouble)
+        yield from _elsewhere(place.path)
+
+
+def _elsewhere(path: str) -> Iterator[Beside]:
+    from drawstore.hdf5.elsewhere import noted
+
+    for each in noted(path):
+        if not each.is_there:
+            what = (
+                f"a journal on host {each.host!r}, in which draws may wait: it cannot be reached "
+                "from here"
+            )
+            yield Beside(each.journal, 0, what, True)
+            continue
+        holder = holder_of_journal(each.journal)
+        what, is_trouble = _what("journal", bool(holder and holder.holds))
+        yield Beside(each.journal, os.path.getsize(each.journal), what, is_trouble)
 
 
 def _what(suffix: str, is_held: bool) -> tuple[str, bool]:
@@ -275,6 +292,8 @@ def _what(suffix: str, is_held: bool) -> tuple[str, bool]:
         return "says who holds it, because the file system has no locks", False
     if suffix == "journal":
         return f"the journal: draws on their way into the file{left}", not is_held
+    if suffix == "journal-at":
+        return "says where its journal is", False
     if suffix == "redo":
         return f"held by who writes to the file{left}", not is_held
     return "not ours", False

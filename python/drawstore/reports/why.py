@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawstore.clickhouse.address import is_url
+from drawstore.ensemble import steps_of
 from drawstore.samplers import is_divergence
 
 from .head import RunHead, head_of
 from .place import Place
-from .steps import Steps, Stuck, has_steps, stuck_walkers, window_of
+from .steps import Stuck, acceptance, stuck_walkers, window_of
 from .writers import ENDED, LEFT, RUNNING, Marks, Writer
 
 if TYPE_CHECKING:
+    from drawstore.ensemble import Steps
     from drawstore.interface import Chain, Run
 
 __all__ = ["Divergences", "Ensemble", "Why", "why"]
@@ -157,13 +159,13 @@ def why(where: str | os.PathLike[str], rid: str | None = None) -> Why:
             for n, draws in head.draws.items()
             if draws < longest and marks.chains.get(n, marks.state) != RUNNING
         },
-        not_finite=_not_finite(run, head),
+        not_finite=_not_finite(run),
         divergences=_divergences(run),
-        ensemble=_ensemble(run) if has_steps(run) else None,
+        ensemble=None if (steps := steps_of(run)) is None else _ensemble(steps),
         waiting=marks.waiting,
         disk_free=None if is_url(place.path) else shutil.disk_usage(place.path).free,
     )
-    said = {"verdict": _verdict(found, marks), "findings": list(_findings(found))}
+    said = {"verdict": _verdict(found, marks), "findings": list(_findings(found, marks))}
     return Why(**{**vars(found), **said})
 
 
@@ -175,6 +177,8 @@ def _verdict(why: Why, marks: Marks) -> str:
     if marks.state == LEFT:
         unit = "steps" if why.run.layout == "ensemble" else "draws"
         left = f"died: {by} ended without closing it{at}"
+        if not why.waiting and marks.far:
+            return left
         if not why.waiting:
             return f"{left}; every one of its {unit} is there"
         return (
@@ -188,10 +192,12 @@ def _verdict(why: Why, marks: Marks) -> str:
     return f"nobody can tell from here whether it goes on: {by} began it"
 
 
-def _findings(why: Why) -> Iterator[str]:
+def _findings(why: Why, marks: Marks) -> Iterator[str]:
     unit = "step" if why.run.layout == "ensemble" else "draw"
     if not any(why.run.draws.values()):
         yield "there are no draws"
+    for journal in marks.far:
+        yield f"{unit}s may wait in {journal}, which cannot be reached from here"
     if why.ended_early:
         longest = max(why.run.draws.values())
         chains = ", ".join(f"chain {n} at {draws:,}" for n, draws in why.ended_early.items())
@@ -251,11 +257,12 @@ def _seconds(run: Run, chain: Chain) -> NDArray[np.float64] | None:
     return seconds
 
 
-def _not_finite(run: Run, head: RunHead) -> int | None:
-    if has_steps(run):
-        steps = Steps(run)
-        blocks = steps.blocks(8 * (head.walkers or 1))
-        return sum(int(np.sum(~np.isfinite(steps.log_prob(rows)))) for rows in blocks)
+def _not_finite(run: Run) -> int | None:
+    steps = steps_of(run)
+    if steps is not None:
+        blocks = steps.blocks(len(steps), 8 * steps.n_walkers)
+        read = (steps.read("log_prob", rows) for rows in blocks)
+        return sum(int(np.sum(~np.isfinite(values))) for values in read)
     names = [n for n in run.sample_stats if any(_is(n, word) for word in ("lp", "model_logp"))]
     if not names:
         return None
@@ -284,11 +291,10 @@ def _divergences(run: Run) -> Divergences | None:
     return Divergences(n, sum(map(len, parts)))
 
 
-def _ensemble(run: Run) -> Ensemble:
-    steps = Steps(run)
+def _ensemble(steps: Steps) -> Ensemble:
     window = window_of(steps)
     stuck = [] if window is None else stuck_walkers(steps, window)
-    return Ensemble(steps.acceptance().tolist(), window, stuck)
+    return Ensemble(acceptance(steps).tolist(), window, stuck)
 
 
 def _is(name: str, stat: str) -> bool:

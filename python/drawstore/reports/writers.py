@@ -6,6 +6,7 @@ Where processes mark what they write, the marks are read: locks, the files that 
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import socket
@@ -22,6 +23,7 @@ from drawstore.origin import read_signature
 if TYPE_CHECKING:
     import h5py
 
+    from drawstore.hdf5.elsewhere import Noted
     from drawstore.interface import Run
 
     from .place import Place
@@ -107,12 +109,15 @@ class Marks:
         Of each chain.
     waiting : int
         Draws, or steps, that wait in journals of processes that died.
+    far : list of Noted
+        Journals that cannot be reached from here.
     """
 
     state: str
     chains: dict[int, str] = field(default_factory=dict)
     writers: dict[int, Writer] = field(default_factory=dict)
     waiting: int = 0
+    far: list[Noted] = field(default_factory=list)
 
 
 def marks_of(place: Place, run: Run, lengths: dict[int, int]) -> Marks:
@@ -197,18 +202,19 @@ def _synced_rows(file: str) -> int | None:
 
 def _of_file(path: str, run: Run, kind: str) -> Marks:
     from drawstore.hdf5.binding import Binding, signed_by
-    from drawstore.hdf5.journal import Tails, journal_path
+    from drawstore.hdf5.elsewhere import lost
+    from drawstore.hdf5.journal import Tails, journals_of
     from drawstore.hdf5.store_file import store_file
 
-    holder, journal = holder_of_file(path), journal_path(path)
-    try:
-        scan: JournalScan | None = JournalScan(journal)
-    except FileNotFoundError:
-        scan = None
-    named = {piece.id for piece in scan.chains} if scan else set()
+    holder, scans = holder_of_file(path), []
+    far = lost(path)
+    for journal in journals_of(path):
+        with contextlib.suppress(FileNotFoundError):
+            scans.append(JournalScan(journal))
+    named = {piece.id for scan in scans for piece in scan.chains}
     bound, waiting, writers = {}, {}, {}
     with store_file(path).reading() as file:
-        tails = Tails(journal)
+        tails = Tails(path)
         for number, (group, rows) in _groups(file, path, run, kind).items():
             if (binding := Binding.of(group)) is not None:
                 bound[number] = binding.id
@@ -223,7 +229,7 @@ def _of_file(path: str, run: Run, kind: str) -> Marks:
     if holder is not None and holder.holds:
         state = RUNNING
     else:
-        state = ENDED if holder is None and scan is None else LEFT
+        state = LEFT if holder or scans or far else ENDED
     chains = {n: state if n in written else ENDED for n in bound}
     if holder is not None:
         for n in written:
@@ -231,7 +237,7 @@ def _of_file(path: str, run: Run, kind: str) -> Marks:
             is_same = signed is not None and (signed.pid, signed.host) == (holder.pid, holder.host)
             writers[n] = replace(holder, job=signed.job) if signed and is_same else holder
     left = sum(waiting.values()) if state == LEFT else 0
-    return Marks(_of_all(chains), chains, writers, left)
+    return Marks(_of_all(chains), chains, writers, left, far)
 
 
 def _groups(file: h5py.File, path: str, run: Run, kind: str) -> dict[int, tuple[h5py.Group, int]]:

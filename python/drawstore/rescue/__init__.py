@@ -22,7 +22,7 @@ from drawstore._core import is_locked
 from drawstore.clickhouse.address import is_url
 from drawstore.convert.placing import placed
 from drawstore.fileio import must_be_free
-from drawstore.hdf5.journal import journal_path
+from drawstore.hdf5.journal import journals_of
 from drawstore.hdf5.output import new_file
 from drawstore.hdf5.redo import redo_path
 from drawstore.hdf5.runs import ROOT
@@ -80,6 +80,19 @@ def rescue(
         Where drawstore is writing the file.
     OSError
         Where nothing can be saved; there is no new file then.
+
+    Examples
+    --------
+    >>> import emcee, numpy as np
+    >>> theirs = emcee.backends.HDFBackend("theirs.h5", compression="gzip")
+    >>> sampler = emcee.EnsembleSampler(8, 2, lambda x: -x @ x, backend=theirs)
+    >>> state = sampler.run_mcmc(np.random.rand(8, 2), 20)
+    >>> with open("theirs.h5", "r+b") as file:  # its beginning is lost
+    ...     file.write(bytes(64))
+    64
+    >>> from drawstore.rescue import rescue
+    >>> rescue("theirs.h5", "saved.h5").runs[0].datasets[0].readable
+    20
     """
     with Reader(timeout) as reader:
         return rescue_with(reader, path, to, fill=fill)
@@ -92,7 +105,24 @@ def rescue_with(
     *,
     fill: bool = False,
 ) -> Rescued:
-    """Do what `rescue` does with a process that reads, which may have read others before."""
+    """Do what `rescue` does with a process that reads, which may have read others before.
+
+    Parameters
+    ----------
+    reader : Reader
+        The process.
+    path, to, fill
+        As for `rescue`.
+
+    Returns
+    -------
+    Rescued
+
+    Raises
+    ------
+    FileNotFoundError, FileExistsError, ValueError, OSError
+        As `rescue` does.
+    """
     source, target = os.path.realpath(os.fspath(path)), os.path.abspath(os.fspath(to))
     if is_url(os.fspath(path)) or os.path.isdir(source):
         raise ValueError(
@@ -123,7 +153,7 @@ def _check_writers(path: str) -> None:
 
 
 def _notes(file: BrokenFile, path: str) -> Iterator[str]:
-    if os.path.exists(journal_path(path)) or os.path.exists(redo_path(path)):
+    if journals_of(path) or os.path.exists(redo_path(path)):
         yield (
             "what a process of drawstore has left beside it is not read; `drawstore recover` puts "
             "it into the file, where that can be read"

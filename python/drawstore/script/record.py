@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary, ref
 
 import emcee
 import numpy as np
+from emcee.ensemble import walkers_independent
 
 from drawstore.emcee import HDFBackend
 from drawstore.hdf5.store_file import PATIENCE, store_file
@@ -31,6 +32,8 @@ Sample = Callable[..., Iterator[emcee.State]]
 class Part:
     """The steps of a sampler from one reset to the next: a group of the file.
 
+    The group is made for the first step, so that a call that emcee refuses leaves nothing.
+
     Parameters
     ----------
     sampler : emcee.EnsembleSampler
@@ -40,6 +43,10 @@ class Part:
         On the group.
     base : int
         Steps that the sampler's backend had before the first of the group.
+    every : int
+        Proposals a step.
+    is_there : bool
+        Whether the group has been made.
     """
 
     def __init__(
@@ -48,15 +55,32 @@ class Part:
         number: tuple[int, int],
         backend: HDFBackend,
         base: int,
+        every: int,
+        is_there: bool,
     ) -> None:
         self.sampler = ref(sampler)
         self.number = number
         self.backend = backend
         self.base = base
-        self.stored = backend.iteration
+        self.every = every
+        self.is_there = is_there
+        self.stored = backend.iteration if is_there else 0
         self.position = sampler.backend.iteration - base
         self.has_room = False  # whether the steps of the present call are announced
         self.blobs = True  # whether a file can hold them
+
+    def make(self, shape: tuple[int, int]) -> None:
+        """Make the group."""
+        self.backend.reset(*shape)
+        file = store_file(self.backend.filename)
+        with file.owned():
+            file.update(
+                lambda opened: opened[self.backend.name].attrs.update(
+                    drawstore_base=self.base, drawstore_thin=self.every
+                ),
+                timeout=PATIENCE,
+            )
+        self.is_there = True
 
 
 class Record:
@@ -106,7 +130,7 @@ class Record:
 
     def describe(self) -> str:
         """Say what was kept, in a line."""
-        if not self._samplers:
+        if not self._kept and not self._found:
             return "no sampler of emcee has stored a step"
         before = f" and {self._found:,} of earlier attempts" if self._found else ""
         return f"{self._kept:,} new steps{before} are in {self._place.shown}"
@@ -159,6 +183,10 @@ class Record:
 
     def _announce(self, part: Part, state: emcee.State, wanted: int) -> None:
         steps = max(wanted, _ANNOUNCED)
+        if not part.is_there:
+            with self._lock:
+                self._place.write()
+            part.make(np.shape(state.coords))
         try:
             part.backend.grow(steps, state.blobs if part.blobs else None)
         except TypeError as error:
@@ -194,13 +222,12 @@ class Record:
     def _begin(
         self, sampler: emcee.EnsembleSampler, number: tuple[int, int], every: int, dtype: Any
     ) -> Part:
-        """Take the group of the last attempt, or make one where there is none that fits."""
-        self._place.write()
+        """Take the group of the last attempt, or another where there is none that fits."""
         name = f"sampler-{number[0]}" + (f".reset-{number[1]}" if number[1] else "")
         attempt, found = self._last_attempt(name)
         if found is not None:
             backend, base, thinned = found
-            part = Part(sampler, number, backend, base)
+            part = Part(sampler, number, backend, base, thinned, is_there=True)
             if (
                 backend.shape == (sampler.nwalkers, sampler.ndim)
                 and thinned == every
@@ -214,17 +241,7 @@ class Record:
                     "log-probabilities, shape or thinning differ; they are left, and it begins anew"
                 )
         backend = HDFBackend(self._place.path, self._named(name, attempt + 1), dtype=dtype)
-        base = sampler.backend.iteration
-        backend.reset(sampler.nwalkers, sampler.ndim)
-        file = store_file(self._place.path)
-        with file.owned():
-            file.update(
-                lambda opened: opened[backend.name].attrs.update(
-                    drawstore_base=base, drawstore_thin=every
-                ),
-                timeout=PATIENCE,
-            )
-        return Part(sampler, number, backend, base)
+        return Part(sampler, number, backend, sampler.backend.iteration, every, is_there=False)
 
     def _last_attempt(self, name: str) -> tuple[int, tuple[HDFBackend, int, int] | None]:
         """Give the number of the last attempt of a part, and what there is of it."""
@@ -255,6 +272,7 @@ def _can_be_kept(sampler: emcee.EnsembleSampler, options: dict[str, Any]) -> boo
         np.shape(coords) == (sampler.nwalkers, sampler.ndim)
         and coords.dtype.kind in "fiu"
         and int(every) > 0
+        and (options["skip_initial_state_check"] or walkers_independent(coords))
     )
 
 

@@ -11,6 +11,7 @@ __all__ = ["find_runs", "looks_like_stan"]
 
 _CHAIN = re.compile(r"(?P<stem>.*?)[-_.](?P<number>\d{1,5})(?:-[0-9a-f]{6})?", re.DOTALL)
 _FIRST_COLUMNS = (b"lp__", b"lp_approx__", b"log_p__")
+_FIRST_BYTES = 64  # which tell of most files of others that they are none
 _HEAD_BYTES = 1 << 14
 
 
@@ -22,8 +23,10 @@ def looks_like_stan(path: str) -> bool:
     OSError
         Where it cannot be read.
     """
-    with open(path, "rb") as file:
-        head = file.read(_HEAD_BYTES)
+    with open(path, "rb", buffering=0) as file:
+        head = file.read(_FIRST_BYTES)
+        if head.startswith(b"#"):
+            head += file.read(_HEAD_BYTES)
     lines = (line for line in head.splitlines() if not line.startswith(b"#"))
     first = next(lines, b"").split(b",")[0].strip()
     return (head.startswith(b"#") and b"stan_version_major" in head) or first in _FIRST_COLUMNS

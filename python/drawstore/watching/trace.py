@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..reports.steps import Steps, has_steps
+from ..ensemble import steps_of
 
 if TYPE_CHECKING:
     from ..interface import Run
@@ -67,9 +67,9 @@ class Trace:
 
 def _reader(run: Run, names: Sequence[str]) -> Callable[[range], Values]:
     """Make what gives draws of all parameters, shape (n, n_params), from a range of them."""
-    if has_steps(run):
-        coords = Steps(run).coords
-        return lambda rows: np.mean(coords(rows), axis=1, dtype=np.float64)
+    steps = steps_of(run)
+    if steps is not None:
+        return lambda rows: np.mean(steps.read("chain", rows), axis=1, dtype=np.float64)
     chains = run.get_chains()
     of_elements = {name.rpartition("[")[0] for name in names}
     variables = [name for name in run.variables if name in names or name in of_elements]

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...ensemble import steps_of
 from ...monitor.following import FollowedEnsemble
-from ...reports.steps import Steps, has_steps, still_walkers, window_of
+from ...reports.steps import still_walkers, window_of
 from .chains import chain_labels
 from .figure import Answer, Colours, Figure, Question
 from .panel import by_series, hover, key, panel, source, stack
@@ -128,9 +129,9 @@ def _stuck(view: RunView) -> NDArray[np.intp]:
     found: tuple[float, NDArray[np.intp]] | None = view.kept.get("stuck")
     if found is None or time.monotonic() - found[0] > _INTERVAL:
         walkers = np.empty(0, np.intp)
-        if has_steps(view.run):
+        steps = steps_of(view.run)
+        if steps is not None:
             with view.run.held_open():
-                steps = Steps(view.run)
                 window = window_of(steps)
                 if window is not None:
                     walkers = still_walkers(steps, window)

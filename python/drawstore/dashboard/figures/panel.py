@@ -20,7 +20,7 @@ from bokeh.models.ui import Pane
 from bokeh.plotting import figure
 from bokeh.transform import linear_cmap
 
-from ...cli.text import escaped
+from ...text import escaped
 from .figure import Colours
 
 __all__ = [

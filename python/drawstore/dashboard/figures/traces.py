@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ...cli.text import escaped
 from ...levels import Builder, Levels
+from ...text import escaped
 from .figure import Answer, Colours, Figure, Question
 
 if TYPE_CHECKING:

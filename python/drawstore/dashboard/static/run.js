@@ -21,9 +21,9 @@ const observer = new IntersectionObserver((entries) => {
   for (const { target, isIntersecting } of entries) {
     if (isIntersecting) visible.add(target.id);
     else visible.delete(target.id);
-    if (isIntersecting && run !== null) sections.get(target.id)?.update();
   }
   markCurrent();
+  if (run !== null) bringUpToDate();
 }, { rootMargin: "150px 0px" });
 
 let theme = document.documentElement.dataset.theme
@@ -31,12 +31,12 @@ let theme = document.documentElement.dataset.theme
 let run = null;
 let looks = 0;
 
-const picker = new Picker(base, drawFigures);
+const picker = new Picker(base, bringUpToDate);
 const table = new Table(base, picker);
 const facts = new Facts(base);
 addEventListener("theme", (event) => {
   theme = event.detail;
-  drawFigures();
+  if (run !== null) bringUpToDate();
 });
 
 class Section {
@@ -92,9 +92,7 @@ async function look() {
   head();
   await picker.update(run);
   layOut();
-  drawFigures();
-  table.update(run, visible.has("summary"));
-  facts.update(run, visible.has("about"));
+  bringUpToDate();
 }
 
 function missing() {
@@ -173,9 +171,11 @@ function layOut() {
   observer.observe(byId("about"));
 }
 
-// Brings those figures up to date that are seen; what takes its time holds up nothing else.
-function drawFigures() {
+// Brings those sections up to date that are seen; what takes its time holds up nothing else.
+function bringUpToDate() {
   for (const [name, section] of sections) if (visible.has(name)) section.update();
+  table.update(run, visible.has("summary"));
+  facts.update(run, visible.has("about"));
 }
 
 function markCurrent() {
