@@ -10,9 +10,10 @@ from cli_runs import reported
 from drawstore.cli import main
 from drawstore.emcee import Backend
 from drawstore.watching import Watcher
+from growing_chains import DRAWS, META, extend
 from scripting import finish, start, wait_for
 from test_monitor import check_ensemble, steps_of
-from test_monitor_chains import DRAWS, META, as_kept, check_chains, extend
+from test_monitor_chains import as_kept, check_chains
 
 
 @pytest.fixture(autouse=True)
@@ -48,7 +49,7 @@ WRITER = """
 import sys
 sys.path.insert(0, sys.argv[2])
 import drawstore
-from test_monitor_chains import DRAWS, META, extend
+from growing_chains import DRAWS, META, extend
 with drawstore.ClickHouseBackend(sys.argv[1]) as store:
     run = store.init_run(drawstore.make_meta(**META, rid="far"))
     chains = [run.init_chain(i) for i in range(2)]

@@ -76,12 +76,13 @@ class Showing(Closing):
         """
         if self._is_closed:
             return
-        began = time.monotonic()
+        began, failed = time.monotonic(), False
         try:
             self._keep(self._look())
         except Exception as error:  # the sampler goes on
-            note = f"cannot be looked at: {error or type(error).__name__}"
+            note, failed = f"cannot be looked at: {error or type(error).__name__}", True
         self._show(note)
+        self._is_stale = failed
         now = time.monotonic()
         self._due = max(self._due, now + _SHARE * (now - began))
 
