@@ -77,7 +77,7 @@ def table(view: RunView, indices: Sequence[int]) -> Table:
     indices : sequence of int
         Of its names.
     """
-    counts = tuple(followed.update().n_steps for followed in view.followed)
+    counts = tuple(followed.look() for followed in view.followed)
     kept = view.kept.get(_KEPT)
     if kept is None or kept[0] != counts:
         kept = view.kept[_KEPT] = counts, _Numbers.of(view.followed, counts)
