@@ -46,7 +46,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 
 def test_commands(env, tmp_path):
-    assert completed(env, tmp_path, "s") == ["show", "summary", "snapshot"]
+    assert completed(env, tmp_path, "s") == ["show", "summary", "serve", "snapshot"]
 
 
 def test_ids_of_runs(env, tmp_path):

@@ -46,7 +46,7 @@ def test_what_is_not_there_is_said(tmp_path):
         with pytest.raises(FileNotFoundError):
             drawstore.open(where)
     (tmp_path / "text.csv").write_text("a,b\n1,2\n")
-    with pytest.raises(ValueError, match="not HDF5, and not of Stan"):
+    with pytest.raises(ValueError, match="not HDF5, no data frame, and not of Stan"):
         drawstore.open(tmp_path / "text.csv")
     with pytest.raises(ValueError, match="other contents"):
         drawstore.open(tmp_path)

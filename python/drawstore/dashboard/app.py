@@ -235,7 +235,6 @@ def _of_sight(key: str, sight: Sight, known: Known) -> dict[str, Any]:
     }
     if status is not None:
         given |= {"acceptance": status.acceptance, "worst": worst(status)}
-        given["rate"] = status.rate if sight.rate is None else sight.rate
         given["left_out"] = sum(chain.n_left_out for chain in status.chains)
     return given
 
