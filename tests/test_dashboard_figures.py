@@ -352,7 +352,7 @@ def test_energies_that_are_explored_slowly_are_told(chains):
     for i, rho in enumerate([0.0, 0.99]):
         energy = autoregressive((600,), rho, i)
         run.init_chain(i).extend({"x": chains[i][:, 0]}, {"energy": energy})
-    (value,) = arviz.bfmi(energy)
+    (value,) = np.ravel(arviz.bfmi(energy[None]))
     assert ask("sampler", view_of(run)).notes == (f"BFMI of chain 1 is {value:.2f}: below 0.3.",)
 
 
