@@ -11,7 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from drawstore.interface import Backend, Chain, Group, Run, RunInfo
+from drawstore.backends.one_run import FileOfOneRun
+from drawstore.interface import Chain, Group, Run
 from drawstore.meta import RunMeta
 from drawstore.read_only import ReadOnlyChain
 
@@ -31,7 +32,7 @@ __all__ = ["ArvizFile"]
 Array = NDArray[Any]
 
 
-class ArvizFile(Backend):
+class ArvizFile(FileOfOneRun["ArvizRun"]):
     """The run in a netCDF file or a Zarr directory of ArviZ, to be read.
 
     What ArviZ, PyMC, `Run.to_datatree` or `drawstore.convert` wrote: the variables of the group
@@ -50,54 +51,13 @@ class ArvizFile(Backend):
         Where the package is missing that reads it.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.path.abspath(os.fspath(path))
-        self._run: ArvizRun | None = None
+    contents = "files of ArviZ"
 
-    def __repr__(self) -> str:
-        return f"ArvizFile({self.path!r})"
+    def _open(self) -> ArvizRun:
+        return ArvizRun(self)
 
-    def init_run(self, meta: RunMeta) -> Run:
-        """Refuse: `drawstore.convert` writes such files."""
-        raise self._reads_only()
-
-    def get_runs(self) -> list[RunInfo]:
-        """Give the one run."""
-        run = self._only()
-        chains = {chain.chain_number: len(chain) for chain in run.get_chains()}
-        return [RunInfo(run.rid, run.created_at, chains, run.size)]
-
-    def get_run(self, rid: str) -> Run:
-        """Give a handle on the run: see `drawstore.Backend.get_run`."""
-        run = self._only()
-        if rid != run.rid:
-            raise KeyError(f"there is no run {rid!r} in {self.path!r}; there is {run.rid!r}")
-        return run
-
-    def delete_run(self, rid: str) -> None:
-        """Refuse."""
-        self.get_run(rid)
-        raise self._reads_only()
-
-    def close(self) -> None:
-        """Close the file; handles on the run cannot be read any more."""
-        if self._run is not None:
-            self._run.close_groups()
-            self._run = None
-
-    def _only(self) -> ArvizRun:
-        if self._run is None:
-            self._run = ArvizRun(self)
-        return self._run
-
-    def _reads_only(self) -> RuntimeError:
-        return RuntimeError(
-            f"the run in {self.path!r} can only be read; drawstore.convert writes files of ArviZ, "
-            "and copies runs from them into a store"
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path,)
+    def _close(self, run: ArvizRun) -> None:
+        run.close_groups()
 
 
 class ArvizRun(Run):

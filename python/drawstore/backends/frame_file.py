@@ -11,12 +11,13 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from drawstore.backends.one_run import FileOfOneRun
 from drawstore.frames.columns import Column, Item
 from drawstore.frames.rows import ChainRows, chain_rows
 from drawstore.frames.shape import shape_of
 from drawstore.frames.table import Table
 from drawstore.groups import SAMPLING
-from drawstore.interface import Backend, Chain, Group, Run, RunInfo
+from drawstore.interface import Chain, Group, Run
 from drawstore.meta import RunMeta
 from drawstore.read_only import ReadOnlyChain, only_row
 
@@ -25,7 +26,7 @@ __all__ = ["FrameFile"]
 Array = NDArray[Any]
 
 
-class FrameFile(Backend):
+class FrameFile(FileOfOneRun["FrameRun"]):
     """The run in a Parquet file, or an Arrow IPC file (Feather), to be read.
 
     A file that `drawstore.convert` wrote is the run that it was. In others each row is a draw and
@@ -47,54 +48,13 @@ class FrameFile(Backend):
         Where there is no pyarrow.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = os.path.abspath(os.fspath(path))
-        self._run: FrameRun | None = None
+    contents = "data frames"
 
-    def __repr__(self) -> str:
-        return f"FrameFile({self.path!r})"
+    def _open(self) -> FrameRun:
+        return FrameRun(self)
 
-    def init_run(self, meta: RunMeta) -> Run:
-        """Refuse: `drawstore.convert` writes such files."""
-        raise self._reads_only()
-
-    def get_runs(self) -> list[RunInfo]:
-        """Give the one run."""
-        run = self._only()
-        chains = {chain.chain_number: len(chain) for chain in run.get_chains()}
-        return [RunInfo(run.rid, run.created_at, chains, run.size)]
-
-    def get_run(self, rid: str) -> Run:
-        """Give a handle on the run: see `drawstore.Backend.get_run`."""
-        run = self._only()
-        if rid != run.rid:
-            raise KeyError(f"there is no run {rid!r} in {self.path!r}; there is {run.rid!r}")
-        return run
-
-    def delete_run(self, rid: str) -> None:
-        """Refuse."""
-        self.get_run(rid)
-        raise self._reads_only()
-
-    def close(self) -> None:
-        """Close the file; handles on the run cannot be read any more."""
-        if self._run is not None:
-            self._run.table.close()
-            self._run = None
-
-    def _only(self) -> FrameRun:
-        if self._run is None:
-            self._run = FrameRun(self)
-        return self._run
-
-    def _reads_only(self) -> RuntimeError:
-        return RuntimeError(
-            f"the run in {self.path!r} can only be read; drawstore.convert writes data frames, and "
-            "copies runs from them into a store"
-        )
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.path,)
+    def _close(self, run: FrameRun) -> None:
+        run.table.close()
 
 
 class FrameRun(Run):

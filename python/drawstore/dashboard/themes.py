@@ -1,4 +1,4 @@
-"""The colours of figures, as in `static/theme.css`."""
+"""The colours of figures; those of the page around them are in `static/theme.css`."""
 
 from __future__ import annotations
 
