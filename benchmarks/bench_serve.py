@@ -24,7 +24,7 @@ import drawstore.emcee
 from child import kilobytes
 from drawstore.dashboard.looks import key_of
 from paired import Paired, measure, memcpy, replay
-from steps import Shape, draw_bytes, made_up_states, sampler, save
+from steps import Shape, draw_bytes, made_up_states, sampler, save, timed_run
 from table import Bar, Table
 
 pytestmark = pytest.mark.benchmark(timer=replay)
@@ -92,11 +92,11 @@ def shown(
             save(backend, made_up_states(_SHAPE), 2)
             backend.flush()
             if not is_shown:
-                return _timed(ensemble, start, n)
+                return timed_run(ensemble, start, n)
             with _serving(path) as served:
                 driven.get(served.page(path, "mcmc"))
                 browser.wait_for(driven, f"{_DRAWN} > 0", 60)
-                taken = _timed(ensemble, start, n)
+                taken = timed_run(ensemble, start, n)
                 driven.get("about:blank")
                 return taken
 
@@ -109,12 +109,6 @@ def shown(
     work = f"`run_mcmc` of {n:,} steps of 32 × 5, shown by `drawstore serve` in a browser"
     table.slower(work, "the same with no page open", paired, "alone", 1.03)
     return work, paired
-
-
-def _timed(ensemble: Any, start: Any, n: int) -> float:
-    began = time.perf_counter()
-    ensemble.run_mcmc(start, n)
-    return time.perf_counter() - began
 
 
 @pytest.mark.parametrize("name", ["drawstore", "alone", "memcpy"])

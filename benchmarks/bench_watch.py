@@ -15,7 +15,7 @@ import pytest
 
 import drawstore.emcee
 from paired import Paired, measure, memcpy, replay
-from steps import Shape, draw_bytes, made_up_states, sampler, save
+from steps import Shape, draw_bytes, made_up_states, sampler, save, timed_run
 from table import Table
 
 pytestmark = pytest.mark.benchmark(timer=replay)
@@ -65,9 +65,9 @@ def watched(
             save(backend, made_up_states(_SHAPE), 2)
             backend.flush()
             if not is_watched:
-                return _timed(ensemble, start, n)
+                return timed_run(ensemble, start, n)
             with _watcher(path):
-                return _timed(ensemble, start, n)
+                return timed_run(ensemble, start, n)
 
     contenders = {
         "drawstore": lambda: run(True),
@@ -78,12 +78,6 @@ def watched(
     work = f"`run_mcmc` of {n:,} steps of 32 × 5, watched on a terminal by `drawstore watch`"
     table.slower(work, "the same unwatched", paired, "alone", 1.03)
     return work, paired
-
-
-def _timed(ensemble: Any, start: Any, n: int) -> float:
-    began = time.perf_counter()
-    ensemble.run_mcmc(start, n)
-    return time.perf_counter() - began
 
 
 @pytest.mark.parametrize("name", ["drawstore", "alone", "memcpy"])

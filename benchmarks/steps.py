@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,3 +53,10 @@ def sampler(shape: Shape, backend: Any = None, function: Any = log_prob) -> tupl
     rng = np.random.RandomState(2)
     sampler.random_state = rng.get_state()
     return sampler, rng.standard_normal(shape)
+
+
+def timed_run(ensemble: Any, start: Any, n: int) -> float:
+    """Take n steps; gives the seconds."""
+    began = time.perf_counter()
+    ensemble.run_mcmc(start, n)
+    return time.perf_counter() - began
