@@ -275,7 +275,7 @@ class TestLive:
         check(HDFBackend(path))
 
     def test_closing_says_where_steps_are_kept(self, path):
-        backend = HDFBackend(path)
+        backend = HDFBackend(path, flush_interval=1000)
         save(backend, 3, SHAPE, announce=100)
         reader = start(
             "import h5py, sys; f = h5py.File(sys.argv[1]); print('open', flush=True); "
