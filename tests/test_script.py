@@ -274,8 +274,10 @@ def test_a_script_that_goes_on_with_its_own_file():
 
 AS_PYTHON_DOES = """
 import sys; sys.modules["scipy.stats"] = None  # see scripting.LIGHT
-print(sorted({"numpy", "h5py", "emcee"} & set(sys.modules)), __name__, __spec__, sys.argv[1:])
-print(sys.path[0] == __import__("os").path.dirname(__file__), __file__, __doc__)
+# Children of a pool say so, too: in one write, so that none comes between the words of another.
+here = sys.path[0] == __import__("os").path.dirname(__file__)
+loaded = sorted({"numpy", "h5py", "emcee"} & set(sys.modules))
+sys.stdout.write(f"{loaded} {__name__} {__spec__} {sys.argv[1:]} {here} {__file__} {__doc__}\\n")
 import atexit, multiprocessing, pickle
 import helper
 import numpy as np, emcee

@@ -1,7 +1,8 @@
 """The process that reads a broken file: what HDF5 does to it, it does to nobody else.
 
-``python -m drawstore.rescue.child`` answers requests on its standard input, which are pickled
-tuples of a name and arguments, on its standard output: ``(True, answer)``, or ``(False, why)``.
+``python -m drawstore.rescue.child`` says that it is there (`READY`), and answers requests on its
+standard input, which are pickled tuples of a name and arguments, on its standard output:
+``(True, answer)``, or ``(False, why)``.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 from h5py import h5d, h5s, h5z
 
 from .found import Found, FoundRun
+from .reader import READY
 from .view import FileView, View
 
 __all__ = ["main"]
@@ -232,9 +234,11 @@ def _corners(dataset: h5py.Dataset, start: int, stop: int) -> Iterator[tuple[int
 
 
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Say that it is there, and answer requests until there are no more."""
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    answers.write(READY)
+    answers.flush()
     broken: Broken | None = None
     while True:
         try:

@@ -15,9 +15,10 @@ from .view import View, views
 if TYPE_CHECKING:
     from .found import FoundRun
 
-__all__ = ["CHILD", "BrokenFile", "LostError", "Reader", "open_broken"]
+__all__ = ["CHILD", "READY", "BrokenFile", "LostError", "Reader", "open_broken"]
 
 CHILD = ["-m", "drawstore.rescue.child"]
+READY = b"ready\n"  # the first that it writes
 _PACKAGES = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
@@ -33,7 +34,7 @@ class Reader:
     Parameters
     ----------
     timeout : float
-        Seconds that a request may take.
+        Seconds that a request may take, from when there is a process for it.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -91,6 +92,11 @@ class Reader:
             env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, paths))},
         )
         self.processes += 1
+        # To be there takes as long as it takes on a busy machine: the file is not to blame for it.
+        assert self._process.stdout is not None
+        if self._process.stdout.read(len(READY)) != READY:
+            self._end()
+            raise LostError("the process that is to read it does not start")
         return self._process
 
     def _end(self) -> None:
