@@ -1,16 +1,6 @@
 """The server of `drawstore serve`: what it answers, and to whom."""
 
-import base64
-import http.client
-import json
-import re
-import signal
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -19,43 +9,11 @@ import drawstore
 import drawstore.dashboard
 import drawstore.emcee
 from cli_runs import KINDS, fill, make, save
-from drawstore.cli import main
+from dashboard_asking import answer, ask, until
 from drawstore.convert import convert
 from drawstore.dashboard.looks import key_of
 from drawstore.dashboard.server import Server
-from drawstore.dashboard.wire import encoded, json_bytes
-
-STATIC = Path(drawstore.dashboard.__file__).parent / "static"
-
-
-def ask(server, path, method="GET", **headers):
-    """Ask a server, word for word; gives status, headers and body."""
-    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=20)
-    try:
-        connection.putrequest(method, path, skip_host="host" in headers)
-        for name, value in headers.items():
-            connection.putheader(name.replace("_", "-"), value)
-        connection.endheaders()
-        response = connection.getresponse()
-        return response.status, response.headers, response.read()
-    finally:
-        connection.close()
-
-
-def until(look, seconds=20):
-    """Look until there is something, and give that."""
-    end = time.monotonic() + seconds
-    while not (found := look()):
-        assert time.monotonic() < end
-        time.sleep(0.05)
-    return found
-
-
-def answer(server, path):
-    """Give the JSON at an address."""
-    status, _, body = ask(server, path)
-    assert status == 200, body
-    return json.loads(body)
+from hdf_files import save as save_more
 
 
 @pytest.fixture(scope="module")
@@ -316,6 +274,27 @@ class TestAnswers:
             until(lambda: answer(server, f"/api/run/{key}")["draws"] == 20)
             assert answer(server, f"/api/run/{key}")["signature"] != first
 
+    def test_a_run_of_emcee_is_the_same_while_its_file_is_written(self, tmp_path):
+        path = tmp_path / "chain.h5"
+        backend = drawstore.emcee.HDFBackend(path)
+        save_more(backend, 5, (8, 2))
+        backend.flush()
+        with Server(path, port=0) as server:
+            address = f"/api/run/{key_of(str(path), 'mcmc')}"
+
+            def signature(n, seed):
+                save_more(backend, n, (8, 2), seed)
+                backend.flush()
+                time.sleep(0.6)  # a view is not looked at again sooner
+                return answer(server, address)["signature"]
+
+            first = signature(20, 3)
+            assert first
+            assert signature(20, 4) == first
+            backend.reset(8, 2)
+            assert signature(60, 5) != first
+        backend.close()
+
     def test_thousands_of_parameters(self, tmp_path):
         backend = drawstore.FileBackend(tmp_path)
         run = backend.init_run(drawstore.make_meta({"x": (float, (5000,))}, rid="wide"))
@@ -349,111 +328,3 @@ OTHERS = {
     "stan's pattern": lambda path: _stan(path).with_name("fit_*.csv"),
     "stan's directory": lambda path: _stan(path).parent,
 }
-
-
-class TestServer:
-    def test_the_password_of_a_database_is_not_shown(self):
-        with Server("clickhouse://me:secret@127.0.0.1:1/db", port=0) as server:
-            given = answer(server, "/api/runs")
-        assert given["trouble"]
-        assert "secret" not in json.dumps(given)
-        with pytest.raises(ValueError, match="not the address") as caught:
-            Server("clickhouse://me:sec/ret@127.0.0.1:1/db", port=0)
-        assert "ret" not in str(caught.value).partition("is not")[0]
-
-    def test_an_address_for_others_wants_a_token(self, tmp_path):
-        with Server(tmp_path, port=0, address="0.0.0.0") as server:
-            assert len(server.token) >= 32
-            assert urlsplit(server.url).query == f"token={server.token}"
-            assert ask(server, "/api/runs")[0] == 401
-            assert ask(server, f"/?token={server.token}", host="evil.example")[0] == 421
-            assert ask(server, f"/?token={server.token}", host=socket.gethostname())[0] == 303
-
-    def test_a_port_that_is_taken(self, tmp_path):
-        with Server(tmp_path, port=0) as server, pytest.raises(OSError, match="cannot listen"):
-            Server(tmp_path, port=server.port)
-
-    def test_slow_clients_hold_up_nobody(self, served):
-        idle = [socket.create_connection(("127.0.0.1", served.port)) for _ in range(20)]
-        try:
-            for connection in idle:
-                connection.sendall(b"GET / HTTP/1.1\r\nHost: localhost")
-            assert answer(served, "/api/runs")["runs"]
-        finally:
-            for connection in idle:
-                connection.close()
-
-    def test_nobody_is_followed_when_nobody_asks(self, tmp_path, monkeypatch):
-        from drawstore.dashboard import follower
-        from drawstore.dashboard.threads import Crew
-
-        monkeypatch.setattr(follower, "_ASKED", 0.0)
-        monkeypatch.setattr(follower, "_INTERVAL", 0.01)
-        run = fill(drawstore.FileBackend(tmp_path))
-        followed = follower.Follower(lambda: run, Crew())
-        followed.ask()
-        status = until(lambda: followed.known.status)
-        until(lambda: followed._thread is None)
-        assert followed.known.status is status
-        followed.ask()
-        until(lambda: followed.known.status is not status)
-
-    def test_the_command(self, place):
-        process = subprocess.Popen(
-            [sys.executable, "-m", "drawstore", "serve", str(place), "--port", "0"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        try:
-            line = process.stdout.readline()
-            port = int(re.match(r"http://127\.0\.0\.1:(\d+)/ ", line)[1])
-            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
-            connection.request("GET", "/api/runs")
-            assert len(json.load(connection.getresponse())["runs"]) == 2
-            connection.close()
-            process.send_signal(signal.SIGINT)
-            assert process.wait(timeout=10) == 0
-            assert process.stderr.read() == ""
-        finally:
-            process.kill()
-            process.communicate()
-
-    def test_the_extra_is_not_installed(self, monkeypatch, capsys, tmp_path):
-        monkeypatch.setitem(sys.modules, "bokeh", None)
-        assert main(["serve", str(tmp_path)]) == 1
-        out, err = capsys.readouterr()
-        assert out == ""
-        assert err.count("\n") == 1
-        assert "pip install 'drawstore[dashboard]'" in err
-
-
-class TestWire:
-    @pytest.mark.parametrize(
-        "dtype", ["bool", "int8", "uint16", "int64", "float16", "float32", "float64"]
-    )
-    def test_arrays(self, dtype):
-        values = np.array([[0, 1, 2], [3, 4, 5]]).astype(dtype)[:, ::-1]
-        given = json.loads(json_bytes(encoded({"x": values})))["x"]
-        back = np.frombuffer(base64.b64decode(given["base64"]), given["dtype"])
-        np.testing.assert_array_equal(back.reshape(given["shape"]), values.astype(given["dtype"]))
-
-    def test_lists(self):
-        given = json.loads(json_bytes(encoded({"x": ["a\ud800", None], "y": [[1.0, np.nan], []]})))
-        assert given["x"] == ["a\ud800", None]
-        assert given["y"][0]["dtype"] == "float64"
-        assert given["y"][1] == []
-
-
-def test_scripts_never_take_text_for_html():
-    """What puts text into a page as HTML, or runs it, is nowhere."""
-    forbidden = re.compile(
-        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|srcdoc|eval\(|Function\("
-    )
-    scripts = sorted(STATIC.glob("*.js"))
-    assert len(scripts) > 5
-    for script in scripts:
-        assert not forbidden.search(script.read_text()), script
-    for template in (STATIC.parent / "templates").glob("*.html"):
-        assert "|safe" not in template.read_text()
-        assert not re.search(r"<script(?![^>]*\ssrc=)|\son\w+=", template.read_text())

@@ -121,6 +121,46 @@ def test_a_run_that_is_being_written(page, tmp_path):
     assert all("ERR_CONNECTION_REFUSED" in message for message in errors(page))
 
 
+LINE = """(() => {
+  const model = Bokeh.documents.map((d) => d.get_model_by_name("line-0-1")).find((m) => m);
+  return model && [...model.data.draw].map((draw, i) => [draw, model.data.value[i]]);
+})()"""  # of the first parameter and the second chain, as it is drawn
+MOVE = """
+const range = Bokeh.documents.map((d) => d.get_model_by_name("draws")).find((m) => m);
+range.setv({ start: arguments[0], end: arguments[1] });
+"""
+
+
+def test_traces_are_the_draws(page, tmp_path):
+    growing = Growing(tmp_path)
+    growing.grow(400)
+    chain = growing.run.get_chains()[1]
+
+    def drawn(n):
+        wait_for(page, f"document.querySelector('#traces .canvas')?.dataset.draws === '{n}'")
+        return np.array(page.execute_script(f"return {LINE}"))
+
+    with serving(page, tmp_path) as server:
+        page.get(addressed(server, tmp_path, "growing"))
+        at, values = drawn(400).T
+        np.testing.assert_array_equal(at, np.arange(400))
+        np.testing.assert_array_equal(values, chain.get_draws("slope"))
+        growing.grow(7)
+        np.testing.assert_array_equal(drawn(407)[-1], [406, chain.get_draws("slope")[-1]])
+        growing.grow(100_000)
+        at, values = drawn(100_407).T
+        assert len(at) < 20_000
+        slope = chain.get_draws("slope")
+        assert (values.min(), values.max()) == (slope.min(), slope.max())
+        # Whoever zooms sees each draw there, and stays there while the run grows.
+        page.execute_script(MOVE, 5000, 5020)
+        wait_for(page, f"{LINE}.some(([draw]) => draw === 5007)")
+        growing.grow(100)
+        seen = dict(drawn(100_507).tolist())
+        assert [seen[i] for i in range(5000, 5021)] == slope[5000:5021].tolist()
+        growing.close()
+
+
 def test_hostile_names_are_text(page, tmp_path):
     place = tmp_path / "<img src=x onerror=window.hit=1>"
     unreadable = place / "\udcff<b>" / "run"

@@ -18,6 +18,7 @@ PUBLIC = [
     "drawstore",
     "drawstore.autocorr",
     "drawstore.convert",
+    "drawstore.dashboard",
     "drawstore.emcee",
     "drawstore.meta",
     "drawstore.monitor",

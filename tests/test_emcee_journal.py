@@ -266,6 +266,20 @@ class TestLive:
         process.kill()
         process.communicate()
 
+    def test_who_reads_needs_no_emcee(self, path):
+        backend = HDFBackend(path, flush_interval=1000)
+        save(backend, 3, SHAPE, announce=100)
+        run(
+            """
+            import sys; sys.modules["emcee"] = None
+            import drawstore
+            chain = drawstore.open(sys.argv[1]).get_run("mcmc").get_chains()[5]
+            assert len(chain.get_draws("var_0")) == 3
+            """,
+            path,
+        )
+        backend.close()
+
     def test_exit_does_not_wait_for_who_holds_the_file(self, path):
         process = start(SAVE, path, "plain", "exit")
         wait_for(process, "saved")

@@ -1,6 +1,8 @@
 """drawstore.open chooses by what it finds."""
 
 import pickle
+import zipfile
+from pathlib import Path
 
 import arviz as az
 import emcee
@@ -200,6 +202,10 @@ def test_other_contents_are_told(tmp_path):
         drawstore.open(tmp_path)
     fill(FileBackend(tmp_path / "runs"))
     (folder,) = (tmp_path / "runs").iterdir()
+    with zipfile.ZipFile(Path(__file__).parent / "data" / "pymc" / "trace.zarr.zip") as file:
+        file.extractall(tmp_path)
+    with pytest.raises(ValueError, match=r"trace\.zarr.*ZarrTrace.*guide.*netCDF"):
+        drawstore.open(tmp_path / "trace.zarr")
     with pytest.raises(ValueError, match="the folder of one run"):
         drawstore.open(folder)
     with pytest.raises(ValueError, match="mode"):

@@ -19,6 +19,7 @@ __all__ = ["OF_ZARR", "open", "open_quietly"]
 _RUN = "run.meta"  # in the folder of every run
 OF_ZARR = ("zarr.json", ".zgroup", ".zmetadata")
 """Files of which one is in every group of Zarr."""
+_OF_ZARR_TRACE = "_sampling_state"
 _OF_FRAMES = (b"PAR1", b"ARROW1")  # begin Parquet and Arrow IPC files
 
 
@@ -116,6 +117,12 @@ def _open_directory(path: str, mode: Literal["r", "a"]) -> Backend:
         raise _unexpected(path, "the folder of one run")
     names = os.listdir(path)
     if any(os.path.exists(os.path.join(path, name)) for name in OF_ZARR):
+        if _OF_ZARR_TRACE in names:
+            raise ValueError(
+                f"{path!r} was left by PyMC's ZarrTrace, with Python objects in it that nobody "
+                "else reads; the guide 'From emcee, McBackend, PyMC's Zarr' shows how its draws "
+                "are saved as netCDF, which can be opened"
+            )
         return _open_arviz(path, mode)
     if names and not any(os.path.exists(os.path.join(path, name, _RUN)) for name in names):
         if any(_is_stan(os.path.join(path, name)) for name in names if name.endswith(".csv")):

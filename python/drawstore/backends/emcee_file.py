@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import h5py
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from drawstore.ensemble import RunSteps, blob_variables
 from drawstore.hdf5.dtypes import from_file, memory_dtype
 from drawstore.hdf5.emcee_groups import emcee_groups
+from drawstore.hdf5.emcee_journaled import stored_steps
 from drawstore.hdf5.journal import Tail, Tails
 from drawstore.hdf5.rows import read_rows
 from drawstore.hdf5.runs import ROOT, no_such_run, run_size
@@ -26,8 +26,7 @@ from drawstore.meta import RunMeta, VariableSpec, make_meta
 from drawstore.read_only import ReadOnlyChain
 
 if TYPE_CHECKING:
-    from drawstore.emcee.blobs import BlobLayout
-    from drawstore.emcee.stored import StoredSteps
+    from drawstore.ensemble.blobs import BlobLayout
 
 __all__ = ["EmceeFile"]
 
@@ -163,6 +162,9 @@ class EmceeRun(Run):
 
     @contextmanager
     def held_open(self) -> Iterator[None]:
+        if self._held is not None:
+            yield
+            return
         with self.group() as self._held:
             try:
                 yield
@@ -222,7 +224,7 @@ class EmceeSteps(RunSteps):
         with self._run.group() as opened:
             if opened.tail is None:
                 return np.asarray(opened.group["accepted"][...])
-            return np.asarray(_steps(opened.group, opened.tail).accepted())
+            return stored_steps(opened.group, opened.tail).accepted()
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -232,11 +234,11 @@ class EmceeSteps(RunSteps):
 
     def blobs(self) -> BlobLayout | None:
         with self._run.group() as opened:
-            return _steps(opened.group, opened.tail).blobs
+            return stored_steps(opened.group, opened.tail).blobs
 
     def random_state(self, count: int) -> Any:
         with self._run.group() as opened:
-            return _steps(opened.group, opened.tail).random_state()
+            return stored_steps(opened.group, opened.tail).random_state()
 
 
 class EmceeChain(ReadOnlyChain):
@@ -321,16 +323,9 @@ def _count(group: h5py.Group, tail: Tail | None) -> int:
 
 def _read(group: h5py.Group, tail: Tail | None, key: str, rows: range) -> NDArray[Any]:
     if tail is not None:
-        return np.asarray(_steps(group, tail).read(key, rows))
+        return stored_steps(group, tail).read(key, rows)
     values = read_rows(group[key], rows.start, rows.stop, rows.step)
     return from_file(values, group[key].dtype.base) if key == "blobs" else values
-
-
-def _steps(group: h5py.Group, tail: Tail | None) -> StoredSteps:
-    """Give the steps, those that wait for the file among them."""
-    # Who reads a run that is being written has emcee; for files alone it is not needed.
-    steps: StoredSteps = import_module("drawstore.emcee.journaled").stored_steps(group, tail)
-    return steps
 
 
 def _meta_of(rid: str, group: h5py.Group) -> RunMeta:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import h5py
 
-from drawstore.emcee.layout import append_steps, create_group, declare_blobs
 from drawstore.ensemble import by_walkers, is_ensemble
 from drawstore.hdf5.dtypes import file_dtype
+from drawstore.hdf5.emcee_layout import append_steps, create_group, declare_blobs
 from drawstore.interface import Run
 
 from .blocks import Rows, block_rows, blocks

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from drawstore import ensemble
 from drawstore.dtypes import parse_dtype
-from drawstore.emcee.blob_columns import columns_of
-from drawstore.emcee.blobs import BlobLayout
+from drawstore.ensemble.blob_columns import columns_of
+from drawstore.ensemble.blobs import BlobLayout
 from drawstore.interface import Run
 
 from .walkers import WalkerBlobs, log_prob_of, parameters_in

@@ -11,6 +11,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from ..backends.core import FileBackend
+from ..ensemble.blob_columns import spread
+from ..ensemble.random_states import encode_state
 from ..interface import Backend, Chain, Run
 from .blocks import Rows, block_rows, blocks, row_bytes
 
@@ -162,9 +164,6 @@ def _copy_steps(steps: Steps, copy: Run, rows: Rows) -> None:
 
 
 def _extend(into: Chain, steps: Steps, block: range, last: bool) -> None:
-    from drawstore.emcee.blob_columns import spread
-    from drawstore.emcee.random_states import encode_state
-
     draws = {"coords": steps.read("chain", block), "log_prob": steps.read("log_prob", block)}
     if steps.blobs is not None:
         draws |= spread(steps.blobs, steps.read("blobs", block))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawstore.dtypes import parse_dtype
-from drawstore.emcee.blobs import BlobLayout
+from drawstore.ensemble.blobs import BlobLayout
 from drawstore.hdf5.dtypes import file_dtype
 from drawstore.interface import Group, Run
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING, TypeVar
 
+from ..ensemble import steps_of
 from ..reports.head import reason
 from ..reports.place import UNREADABLE, Place
 from ..watching import Sight, Watcher
@@ -110,9 +111,11 @@ class Room:
         view = self._view
         if view is not None and time.monotonic() - self._checked_at < _INTERVAL:
             return view
-        run = self.open_run()
-        counts = [len(chain) for chain in run.get_chains()]
-        signs = (run.created_at, len(counts))
+        place = Place.at(self._store)
+        run = place.run(self._sight.rid)
+        with run.held_open():
+            counts = [len(chain) for chain in run.get_chains()]
+            signs = (place.made_at(run) or _first_step(run), len(counts))
         shrunk = any(n < before for n, before in zip(counts, self._counts, strict=False))
         if view is None or signs != self._signs or shrunk:
             view = self._view = RunView.of(run)
@@ -122,6 +125,13 @@ class Room:
         self._checked_at = time.monotonic()
         view.status = self.follower.known.status
         return view
+
+
+def _first_step(run: Run) -> bytes:
+    """Give that by which a run of emcee is told from the one before it, as after `reset`."""
+    steps = steps_of(run)
+    assert steps is not None
+    return steps.read("chain", range(min(1, len(steps)))).tobytes()
 
 
 class Rooms:

@@ -11,7 +11,7 @@ import emcee.backends
 
 from .tau import ChainTimes, Positions, autocorr_time
 
-__all__ = ["BaseBackend", "inconsistent_blobs", "nothing_stored"]
+__all__ = ["BaseBackend", "nothing_stored"]
 
 
 class BaseBackend(emcee.backends.Backend):  # type: ignore[misc]  # emcee has no types
@@ -90,8 +90,3 @@ def nothing_stored(why: str = "") -> AttributeError:
         "there are no steps yet: run the sampler with 'store=True' before you read the results"
         + (f" ({why})" if why else "")
     )
-
-
-def inconsistent_blobs() -> ValueError:
-    """Make emcee's error for steps of a run of which some have blobs and some not."""
-    return ValueError("inconsistent use of blobs: all steps of a run have them, or none")

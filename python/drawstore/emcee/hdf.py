@@ -11,16 +11,17 @@ import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from drawstore.ensemble.stored import StoredSteps
+from drawstore.hdf5.emcee_journaled import stored_steps
+from drawstore.hdf5.emcee_layout import Stored, create_group, emcee_group, holds_only
 from drawstore.hdf5.errors import locked
 from drawstore.hdf5.journal import Tails, journal_options, journals_of
 from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
 
 from .base import nothing_stored
-from .journaled import stored_steps
-from .layout import Stored, create_group, emcee_group, holds_only
 from .live import find_run, start_run
 from .options import Options
-from .stored import StoredBackend, StoredSteps
+from .stored import StoredBackend
 from .writer import Run
 
 __all__ = ["HDFBackend"]

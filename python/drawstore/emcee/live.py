@@ -10,12 +10,12 @@ import h5py
 from numpy.typing import NDArray
 
 from drawstore import drain
+from drawstore.ensemble.blobs import layout_of
 from drawstore.hdf5.binding import Binding
+from drawstore.hdf5.emcee_layout import Stored, declare_blobs, emcee_group, fit_blobs
 from drawstore.hdf5.errors import locked
 from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
 
-from .blobs import layout_of
-from .layout import Stored, declare_blobs, emcee_group, fit_blobs
 from .options import Options
 from .writer import Run
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore._core import ChainBuffer, StepRecorder
+from drawstore.ensemble.blobs import BlobLayout, decode_dicts, layout_of
 
 from .base import BaseBackend, nothing_stored
-from .blobs import BlobLayout, decode_dicts, layout_of
 from .steps import Steps, step_count
 from .store import StoreBackend
 from .tau import Positions

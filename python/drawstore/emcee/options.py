@@ -10,9 +10,8 @@ from drawstore.ensemble import RANDOM_STATE
 
 if TYPE_CHECKING:
     from drawstore.delivery.journals import JournalOptions
-
-    from .blobs import BlobLayout
-    from .layout import Stored
+    from drawstore.ensemble.blobs import BlobLayout
+    from drawstore.hdf5.emcee_layout import Stored
 
 __all__ = ["Options", "rows_at_once"]
 

@@ -8,11 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawstore._core import StepRecorder
+from drawstore.ensemble.blob_columns import spread
+from drawstore.ensemble.blobs import BlobLayout
+from drawstore.ensemble.random_states import encode_state
 from drawstore.hdf5.dtypes import as_texts
-
-from .blob_columns import spread
-from .blobs import BlobLayout
-from .random_states import encode_state
 
 if TYPE_CHECKING:
     from drawstore._core import JournalChain

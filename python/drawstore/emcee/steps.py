@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore._core import ChainBuffer
-
-from .blobs import BlobLayout
+from drawstore.ensemble.blobs import BlobLayout
 
 __all__ = ["Steps", "step_count"]
 

@@ -13,15 +13,16 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 from drawstore._core import fresh_rid
 from drawstore.dtypes import parse_dtype
 from drawstore.ensemble import ensemble_meta, is_ensemble, parameters
+from drawstore.ensemble.blob_columns import declare, join, layout_in, split
+from drawstore.ensemble.blobs import BlobLayout, inconsistent_blobs, layout_of
+from drawstore.ensemble.random_states import encode_state, state_at
+from drawstore.ensemble.stored import StoredSteps, own
 from drawstore.interface import Backend as Store
 from drawstore.interface import Chain, Run
 from drawstore.origin import batch_job
 
-from .base import inconsistent_blobs, nothing_stored
-from .blob_columns import declare, join, layout_in, split
-from .blobs import BlobLayout, layout_of
-from .random_states import encode_state, state_at
-from .stored import StoredBackend, StoredSteps, own
+from .base import nothing_stored
+from .stored import StoredBackend
 
 __all__ = ["StoreBackend"]
 

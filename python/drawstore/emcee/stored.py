@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any, SupportsIndex
 
 import emcee
@@ -13,44 +12,14 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore.closing import Closing
+from drawstore.ensemble.blobs import decode_dicts
+from drawstore.ensemble.stored import StoredSteps
 
 from .base import BaseBackend, nothing_stored
-from .blobs import BlobLayout, decode_dicts
 from .steps import step_count
 from .tau import Positions
 
-__all__ = ["StoredBackend", "StoredSteps", "own"]
-
-
-@dataclass(frozen=True)
-class StoredSteps:
-    """The steps of a run as they are at one moment.
-
-    Attributes
-    ----------
-    count : int
-        How many there are.
-    blobs : BlobLayout or None
-        Of their blobs.
-    read : callable
-        ``read(name, rows)`` gives those of a range of "chain", "log_prob" or "blobs": an array
-        that the caller may change.
-    accepted : callable
-        Gives the accepted proposals of each walker up to the last of them.
-    random_state : callable
-        Gives the state of the sampler's random numbers after the last of them, or None.
-    """
-
-    count: int
-    blobs: BlobLayout | None
-    read: Callable[[str, range], NDArray[Any]]
-    accepted: Callable[[], NDArray[Any]]
-    random_state: Callable[[], Any]
-
-    @property
-    def all(self) -> range:
-        """The numbers of the steps."""
-        return range(self.count)
+__all__ = ["StoredBackend"]
 
 
 class StoredBackend(Closing, BaseBackend):
@@ -253,11 +222,3 @@ class StoredBackend(Closing, BaseBackend):
                 blobs=blobs,
                 random_state=steps.random_state(),
             )
-
-
-def own(values: NDArray[Any]) -> NDArray[Any]:
-    """Give values that the caller may change."""
-    if not values.flags.owndata:
-        return values.copy()
-    values.flags.writeable = True
-    return values

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from drawstore import drain
 from drawstore._core import Holding
 from drawstore.backends.core import core_meta
+from drawstore.ensemble.random_states import state_at
+from drawstore.ensemble.stored import StoredSteps, own
 from drawstore.hdf5.attributes import read
 from drawstore.hdf5.binding import Binding, sign
 from drawstore.hdf5.delivery import FileDelivery
-from drawstore.hdf5.store_file import StoreFile
-
-from .layout import (
+from drawstore.hdf5.emcee_layout import (
     Stored,
     append_steps,
     emcee_group,
@@ -34,10 +34,10 @@ from .layout import (
     steps_meta,
     take_steps,
 )
+from drawstore.hdf5.store_file import StoreFile
+
 from .options import Options, rows_at_once
-from .random_states import state_at
 from .recording import recorder_for
-from .stored import StoredSteps, own
 
 if TYPE_CHECKING:
     from drawstore._core import Journal

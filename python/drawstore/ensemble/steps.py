@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..dtypes import parse_dtype
+from .blob_columns import join, layout_in
 from .describing import Parameter, is_ensemble, parameters_of
+from .random_states import state_at
 
 if TYPE_CHECKING:
-    from drawstore.emcee.blobs import BlobLayout
-
     from ..interface import Chain, Run
+    from .blobs import BlobLayout
 
 __all__ = ["RunSteps", "Steps", "steps_of"]
 
@@ -88,11 +89,11 @@ class RunSteps(Steps):
 
     @abstractmethod
     def blobs(self) -> BlobLayout | None:
-        """Say what blobs there are; it takes emcee."""
+        """Say what blobs there are."""
 
     @abstractmethod
     def random_state(self, count: int) -> Any:
-        """Give the state of the random numbers after so many steps, or None; it takes emcee.
+        """Give the state of the random numbers after so many steps, or None.
 
         Who keeps that of the last step only, as emcee does, gives it.
         """
@@ -117,8 +118,6 @@ class _Rows(RunSteps):
         # From a range that lies within the steps, so its stop is -1 only where it goes down.
         slc = slice(rows.start, None if rows.stop < 0 else rows.stop, rows.step)
         if name == "blobs":
-            from drawstore.emcee.blob_columns import join
-
             layout = self.blobs()
             assert layout is not None
             return join(layout, lambda part: self._begun().get_draws(part, slc))
@@ -135,13 +134,9 @@ class _Rows(RunSteps):
         return self._dtype
 
     def blobs(self) -> BlobLayout | None:
-        from drawstore.emcee.blob_columns import layout_in
-
         return layout_in(self._run.variables, bool(self._run.attributes.get("blobs_are_dicts")))
 
     def random_state(self, count: int) -> Any:
-        from drawstore.emcee.random_states import state_at
-
         return state_at(self._begun(), count - 1) if count else None
 
     def _chain(self) -> Chain | None:

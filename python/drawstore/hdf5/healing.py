@@ -17,8 +17,9 @@ from drawstore.delivery.journals import UnfitError
 from .binding import Binding
 from .elsewhere import forget, noted
 from .errors import locked
+from .finding import find_journaled
 from .journal import first_missing, journals_of
-from .journaled import Journaled, find_journaled
+from .journaled import Journaled
 from .runs import Layout
 
 if TYPE_CHECKING:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import importlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import h5py
 
-from .binding import Binding
 from .columns import Block, expected_rows
-from .emcee_groups import emcee_groups, is_emcee_group
-from .runs import ROOT, Layout, read_meta
+from .runs import Layout, read_meta
 
 if TYPE_CHECKING:
     from drawstore._core import Chain
     from drawstore.meta import RunMeta
 
-__all__ = ["Journaled", "JournaledChain", "find_journaled"]
+__all__ = ["Journaled", "JournaledChain"]
 
 
 class Journaled(ABC):
@@ -76,47 +72,3 @@ class JournaledChain(Journaled):
         draws = {name: chain.get_draws(name) for name in layout.variables}
         stats = {name: chain.get_stats(name) for name in layout.stats}
         layout.append(self.group, block, draws, stats)
-
-
-def find_journaled(file: h5py.File, id: bytes, label: str) -> Journaled | None:
-    """Find the group that is bound to an id.
-
-    Parameters
-    ----------
-    file : h5py.File
-    id : bytes
-        Of a chain of a journal.
-    label : str
-        The path of the group when the chain was begun; of copies, that one is meant.
-
-    Returns
-    -------
-    Journaled or None
-        None where there is no such group.
-    """
-    for group in _groups(file, label):
-        binding = Binding.of(group)
-        if binding is not None and binding.id == id:
-            return _journaled(group)
-    return None
-
-
-def _groups(file: h5py.File, first: str) -> Iterator[h5py.Group]:
-    found = file.get(first)
-    if isinstance(found, h5py.Group):
-        yield found
-    root = file.get(ROOT)
-    if isinstance(root, h5py.Group):
-        for rid in root:
-            chains = root[rid]["chains"]
-            yield from (chains[number] for number in chains)
-    for _, group in emcee_groups(file, ROOT):
-        yield group
-
-
-def _journaled(group: h5py.Group) -> Journaled:
-    if not is_emcee_group(group):
-        return JournaledChain(group)
-    # By its name, because it needs emcee, which need not be installed for what is above.
-    steps: type[Journaled] = importlib.import_module("drawstore.emcee.journaled").JournaledSteps
-    return steps(group)

@@ -381,7 +381,9 @@ class Monitor:
             rhat = self._rhat.rhat()
         n_draws = sum(chain.n_steps * chain.n_walkers for chain in chains)
         rates = self._clock.rate, self._clock.mean_rate
-        found = Status(datetime.now(UTC), chains, names, tau, n_draws / tau, rhat, *rates)
+        with np.errstate(divide="ignore"):  # of two draws, τ is 0
+            ess = n_draws / tau
+        found = Status(datetime.now(UTC), chains, names, tau, ess, rhat, *rates)
         self._history.add(n_common, found.longest_tau)
         self._found_last = found
         return found

@@ -10,7 +10,7 @@ import emcee
 import numpy as np
 from numpy.typing import NDArray
 
-from drawstore.emcee.blobs import decode_dicts
+from drawstore.ensemble.blobs import decode_dicts
 
 if TYPE_CHECKING:
     from drawstore.emcee import HDFBackend

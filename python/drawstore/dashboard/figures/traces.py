@@ -99,16 +99,22 @@ class Traces(Figure):
             if number == 0 and 1 < len(lines) <= _MOST_IN_LEGEND:
                 _add_legend(panel, lines, colours)
             panels.append(panel)
-        return gridplot(
+        grid = gridplot(
             [[panel] for panel in panels],
             sizing_mode="stretch_width",
             toolbar_location="above",
             toolbar_options={"logo": None},
             merge_tools=True,
         )
+        grid.toolbar.stylesheets = [f".bk-divider {{ background-color: {colours.grid}; }}"]
+        return grid
 
     def data(self, view: RunView, question: Question) -> Answer:
         """Give the lines of the range that is shown, and a coarse one of what is beside it."""
+        with view.run.held_open():
+            return self._data(view, question)
+
+    def _data(self, view: RunView, question: Question) -> Answer:
         if "traces" not in view.kept:
             levels = Levels(view.run, view.followed)
             view.kept["traces"] = Builder(levels, view.lock)

@@ -2,9 +2,10 @@
 
 import { setText } from "./dom.js";
 
-const INTERVAL = 1000; // ms
+// ms: what is saved is to be seen within 2 s, and each look takes time from whoever samples on the same machine.
+const INTERVAL = 1400;
 
-// Calls `look` at once, and then each second, or after as long as it takes; shows where the server does not answer.
+// Calls `look` at once and then again and again, or after as long as it takes; shows where the server does not answer.
 export function poll(look) {
   const banner = document.getElementById("gone");
   const live = document.getElementById("live");

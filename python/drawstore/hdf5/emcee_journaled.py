@@ -9,15 +9,24 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from drawstore.hdf5.journaled import Journaled
+from drawstore.ensemble.random_states import state_at
+from drawstore.ensemble.stored import StoredSteps, own
 
-from .layout import Stored, append_steps, keys_of, read_steps, split_rows, steps_meta, take_steps
-from .random_states import state_at
-from .stored import StoredSteps, own
+from .emcee_layout import (
+    Stored,
+    append_steps,
+    keys_of,
+    read_steps,
+    split_rows,
+    steps_meta,
+    take_steps,
+)
+from .journaled import Journaled
 
 if TYPE_CHECKING:
     from drawstore._core import Chain
-    from drawstore.hdf5.journal import Tail
+
+    from .journal import Tail
 
 __all__ = ["JournaledSteps", "stored_steps"]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BlobLayout", "decode_dicts", "layout_of"]
+__all__ = ["BlobLayout", "decode_dicts", "inconsistent_blobs", "layout_of"]
 
 
 @dataclass(frozen=True)
@@ -260,3 +260,8 @@ def _missing(dtype: np.dtype[Any]) -> Any:
 
 def _plain(value: Any) -> Any:
     return value.copy() if isinstance(value, np.ndarray) else value
+
+
+def inconsistent_blobs() -> ValueError:
+    """Make emcee's error for steps of a run of which some have blobs and some not."""
+    return ValueError("inconsistent use of blobs: all steps of a run have them, or none")

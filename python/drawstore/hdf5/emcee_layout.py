@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Protocol
 
-import emcee
 import h5py
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from drawstore.ensemble import RANDOM_STATE
-from drawstore.hdf5.attributes import change
-from drawstore.hdf5.dtypes import as_texts, file_dtype, from_file, memory_dtype, to_file
-from drawstore.hdf5.emcee_groups import is_emcee_group
-from drawstore.hdf5.rows import append_rows, chunk_rows, fit_chunks, overwrite, read_rows
+from drawstore.ensemble.blob_columns import columns_of, join
+from drawstore.ensemble.blobs import BlobLayout, inconsistent_blobs, layout_of
 from drawstore.meta import make_meta
 
-from .base import inconsistent_blobs
-from .blob_columns import columns_of, join
-from .blobs import BlobLayout, layout_of
+from .attributes import change
+from .dtypes import as_texts, file_dtype, from_file, memory_dtype, to_file
+from .emcee_groups import is_emcee_group
+from .rows import append_rows, chunk_rows, fit_chunks, overwrite, read_rows
 
 if TYPE_CHECKING:
     from drawstore.meta import RunMeta, VariableSpec
@@ -157,7 +157,8 @@ def create_group(
             )
         del file[name]
     group = file.create_group(name)
-    group.attrs["version"] = emcee.__version__
+    with contextlib.suppress(PackageNotFoundError):  # who writes such a file may be without emcee
+        group.attrs["version"] = version("emcee")
     group.attrs["nwalkers"] = nwalkers
     group.attrs["ndim"] = ndim
     group.attrs["has_blobs"] = False

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from drawstore.ensemble import RANDOM_STATE
+from .describing import RANDOM_STATE
 
 __all__ = ["encode_state", "state_at"]
 
