@@ -25,7 +25,8 @@ logger = logging.getLogger("drawstore")
 
 EXIT_WAIT = 60.0  # seconds that the end of a process, or of a chain, waits for the store
 _SAFE_EXIT_WAIT = 10.0  # where the rows survive the process
-BLOCK_BYTES = 16 * 2**20  # of one drain: so long, at most, the store is busy
+# Of one drain: so long, at most, the store is busy, and so much memory is held a few times over.
+BLOCK_BYTES = 12 * 2**20
 # From here on the sampler waits for a disk that is slower than it: a journal that stays small lies
 # in pages that are used again, and new ones are what costs.
 BACKLOG_BYTES = 64 * 2**20
