@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from drawstore.ensemble import RunSteps, blob_variables
-from drawstore.hdf5.dtypes import from_file, memory_dtype
+from drawstore.hdf5.dtypes import memory_dtype
 from drawstore.hdf5.emcee_groups import emcee_groups
 from drawstore.hdf5.emcee_journaled import stored_steps
+from drawstore.hdf5.emcee_layout import read_steps
 from drawstore.hdf5.journal import Tail, Tails
-from drawstore.hdf5.rows import read_rows
 from drawstore.hdf5.runs import ROOT, no_such_run, run_size
 from drawstore.hdf5.store_file import store_file
 from drawstore.interface import Backend, Chain, Group, Run, RunInfo
@@ -322,10 +322,9 @@ def _count(group: h5py.Group, tail: Tail | None) -> int:
 
 
 def _read(group: h5py.Group, tail: Tail | None, key: str, rows: range) -> NDArray[Any]:
-    if tail is not None:
-        return stored_steps(group, tail).read(key, rows)
-    values = read_rows(group[key], rows.start, rows.stop, rows.step)
-    return from_file(values, group[key].dtype.base) if key == "blobs" else values
+    if tail is None:
+        return read_steps(group, key, rows)
+    return stored_steps(group, tail).read(key, rows)
 
 
 def _meta_of(rid: str, group: h5py.Group) -> RunMeta:
