@@ -51,7 +51,7 @@ def command(
     from drawstore.dashboard.threads import Crew
 
     if hasattr(os, "nice"):
-        os.nice(10)  # where all cores are busy, whoever samples goes first
+        os.nice(5)  # where all cores are busy, whoever samples goes first
     with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
         serve(where, port=port, address=address, token=token, open_browser=open_browser)
     if Crew.is_left():  # a database does not answer
