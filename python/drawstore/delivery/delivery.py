@@ -140,9 +140,9 @@ class Delivery(ABC):
         return self.size > BACKLOG_BYTES and not self.is_held
 
     def catch_up(self) -> None:
-        """Deliver, for a moment, about half of what is good to wait."""
+        """Deliver, for a moment, about half of what is good to wait; never wait for a reader."""
         with contextlib.suppress(OSError, RuntimeError):  # the background thread tells of it
-            self.deliver(BACKLOG_WAIT, lambda: self.size <= BACKLOG_BYTES // 2)
+            self.deliver(BACKLOG_WAIT, lambda: self.is_held or self.size <= BACKLOG_BYTES // 2)
 
     def wait_for_room(self, deliver: Callable[[float, Callable[[], bool]], bool]) -> None:
         """Return when no more than ``max_buffer`` waits; a warning says so where that takes long.
