@@ -288,6 +288,19 @@ class TestLive:
         assert f"the last {STEPS} steps are kept in the journal" in err
         check(HDFBackend(path))
 
+    def test_who_helps_to_deliver_waits_for_no_reader(self, path, monkeypatch):
+        monkeypatch.setattr("drawstore.delivery.delivery.BACKLOG_BYTES", 0)
+        monkeypatch.setattr("drawstore.delivery.delivery.BACKLOG_WAIT", 1000.0)
+        shape = (64, 32)
+        backend = HDFBackend(path, flush_interval=1000, max_buffer=2**20)
+        save(backend, 1, shape, announce=1000)
+        backend.flush()
+        with h5py.File(path):
+            for state in made_up_states(40, shape):  # less than max_buffer
+                backend.save_step(state, np.ones(shape[0], bool))
+        backend.close()
+        assert steps_in(path) == 41
+
     def test_closing_says_where_steps_are_kept(self, path):
         backend = HDFBackend(path, flush_interval=1000)
         save(backend, 3, SHAPE, announce=100)

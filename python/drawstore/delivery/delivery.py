@@ -8,6 +8,7 @@ import math
 import os
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
@@ -141,8 +142,14 @@ class Delivery(ABC):
 
     def catch_up(self) -> None:
         """Deliver, for a moment, about half of what is good to wait; never wait for a reader."""
+        end = time.monotonic() + BACKLOG_WAIT
+
+        def is_over() -> bool:
+            return self.is_held or self.size <= BACKLOG_BYTES // 2
+
         with contextlib.suppress(OSError, RuntimeError):  # the background thread tells of it
-            self.deliver(BACKLOG_WAIT, lambda: self.is_held or self.size <= BACKLOG_BYTES // 2)
+            while time.monotonic() < end and not is_over():
+                self.deliver(_BUSY, is_over)  # for a moment: that thread may wait for a reader
 
     def wait_for_room(self, deliver: Callable[[float, Callable[[], bool]], bool]) -> None:
         """Return when no more than ``max_buffer`` waits; a warning says so where that takes long.
