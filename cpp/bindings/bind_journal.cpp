@@ -67,6 +67,10 @@ class PyJournal {
     std::optional<Journal> journal_;
 };
 
+struct PyKnown {
+    std::shared_ptr<const journal::Known> known;
+};
+
 std::shared_ptr<PyChain> load(const JournalScan& self, const py::bytes& id,
                               const RunMetaTuple& meta, std::uint32_t chain_number,
                               std::uint64_t start, std::uint64_t stop) {
@@ -88,6 +92,8 @@ What is in the file of a journal that this process does not write. Nothing is ch
 Parameters
 ----------
 path : str
+known : JournalScan.Known, optional
+    Rows that an earlier scan found whole are not read again, where they still count.
 
 Raises
 ------
@@ -118,15 +124,21 @@ rows behind others that are lost. Only the one that knows the last row of the st
              "Give the sum of the row before this one; None where it is not known.")
         .def_property_readonly("damaged", &Piece::damage,
                                "What is wrong behind the last row; empty where nothing is.");
-    scan.def(py::init([](const std::string& path) {
+    py::class_<PyKnown>(scan, "Known", py::is_final(), plain_metaclass(), never_constructed, R"(
+What a scan has found, for the next one of the same journal. It does not keep the file open.
+)");
+    scan.def(py::init([](const std::string& path, const std::optional<PyKnown>& known) {
                  const py::gil_scoped_release released;
-                 return JournalScan(path);
+                 return JournalScan(path, known ? known->known : nullptr);
              }),
-             py::arg("path"))
+             py::arg("path"), py::arg("known") = py::none())
         .def_property_readonly(
             "id", [](const JournalScan& self) { return bytes_of(self.id()); },
             "The journal's own id; zeros where the file is not a journal, or was only being made.")
         .def_property_readonly("chains", &JournalScan::pieces)
+        .def_property_readonly(
+            "known", [](const JournalScan& self) { return PyKnown{self.known()}; },
+            "What was found, for the next scan of the same journal.")
         .def_property_readonly("damaged", &JournalScan::damage,
                                "What is wrong with the file as a whole; empty where nothing is.")
         .def("load", &load, py::arg("id"), py::arg("meta"), py::arg("chain_number"),

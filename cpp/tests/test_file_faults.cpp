@@ -142,7 +142,7 @@ TEST_CASE("rows survive the death of their writer at any instant") {
         }
         while (shared->appended == 0) {
         }
-        usleep(random() % 5000);
+        usleep(static_cast<useconds_t>(random() % 5000));
         kill(child, SIGKILL);
         waitpid(child, nullptr, 0);
         check_survivor(folder / "chain", shared);

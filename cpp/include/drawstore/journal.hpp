@@ -19,6 +19,7 @@ namespace drawstore {
 class JournalRows;
 namespace journal {
 class Segments;
+struct Known;
 struct Piece;
 }  // namespace journal
 
@@ -117,8 +118,14 @@ class JournalScan {
         std::shared_ptr<const journal::Piece> piece_;
     };
 
-    // Throws SystemError where the file cannot be read. Damage is told of, not thrown.
-    explicit JournalScan(const std::filesystem::path& path);
+    // Rows that are `known` from an earlier scan of this journal are not read again; those of
+    // another one do no harm. Throws SystemError where the file cannot be read. Damage is told of,
+    // not thrown.
+    explicit JournalScan(const std::filesystem::path& path,
+                         const std::shared_ptr<const journal::Known>& known = nullptr);
+
+    // For the next scan. It does not keep the file open.
+    const std::shared_ptr<const journal::Known>& known() const noexcept { return known_; }
 
     // Zeros where the file is not a journal, or was only being made.
     const JournalId& id() const noexcept { return id_; }
@@ -135,6 +142,7 @@ class JournalScan {
 
   private:
     JournalId id_{};
+    std::shared_ptr<const journal::Known> known_;
     std::vector<Piece> pieces_;
     std::string damage_;
 };

@@ -40,7 +40,7 @@ struct DType {
 
 struct Variable {
     std::string name;
-    DType dtype;
+    DType dtype{};
     std::vector<std::int64_t> shape =
         {};  // of one draw; empty for a scalar; -1: differs between draws
     std::vector<std::string> dims = {};  // names of the dimensions; empty where they have none

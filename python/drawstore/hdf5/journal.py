@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import TYPE_CHECKING, Literal, TypeGuard
+from collections import OrderedDict
+from typing import TYPE_CHECKING, ClassVar, Literal, TypeGuard
 
 import h5py
 
@@ -38,6 +39,9 @@ __all__ = [
     "journal_path",
     "journals_of",
 ]
+
+
+_LOOKS = 3  # at journals, for what follows the rows of a group
 
 
 def journal_path(path: str, journal: bool | str | os.PathLike[str] = True) -> str:
@@ -181,10 +185,10 @@ class Tail:
         The first of them, and the one that follows.
     """
 
-    def __init__(self, scan: JournalScan, piece: JournalScan.Chain, start: int) -> None:
+    def __init__(self, look: Look, piece: JournalScan.Chain, start: int) -> None:
         self.start = start
         self.stop = piece.stop
-        self._scan = scan
+        self._look = look
         self._id = piece.id
 
     def load(self, meta: RunMeta, number: int, start: int, stop: int) -> Chain:
@@ -195,7 +199,44 @@ class Tail:
         RuntimeError, ValueError
             Where they are not there any more, because the file has them by now: look again.
         """
-        return self._scan.load(self._id, core_meta(meta), number, start, stop)
+        try:
+            return self._look.scan.load(self._id, core_meta(meta), number, start, stop)
+        except (RuntimeError, ValueError):
+            self._look.forget()  # the next one reads all again, and says what is damaged
+            raise
+
+
+class Look:
+    """What a journal holds now, which another process may be writing.
+
+    What an earlier look of this process has read is not read again, so that who looks often does
+    not pay for all that waits.
+
+    Parameters
+    ----------
+    path : str
+        Of the journal.
+
+    Raises
+    ------
+    OSError
+        Where it cannot be read.
+    """
+
+    _MOST = 64  # journals of which something is known
+    _known: ClassVar[OrderedDict[str, JournalScan.Known]] = OrderedDict()
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        known = self._known
+        self.scan = JournalScan(path, known.pop(path, None))
+        known[path] = self.scan.known
+        while len(known) > self._MOST:
+            known.popitem(last=False)
+
+    def forget(self) -> None:
+        """Have the next look read all."""
+        self._known.pop(self._path, None)
 
 
 class Tails:
@@ -213,21 +254,36 @@ class Tails:
     """
 
     def __init__(self, path: str, journal: bool | str | os.PathLike[str] = True) -> None:
-        self._scans = []
-        for name in journals_of(path, journal):
+        self._path = path
+        self._journal = journal
+        self._look()
+
+    def _look(self) -> None:
+        self.looks = []
+        for name in journals_of(self._path, self._journal):
             with contextlib.suppress(FileNotFoundError):
-                self._scans.append(JournalScan(name))
+                self.looks.append(Look(name))
 
     def of(self, group: h5py.Group, rows: int) -> Tail | None:
         """Find the rows that follow those of a group in the open file, which are so many."""
         binding = Binding.of(group)
         if binding is None:
             return None
-        for scan in self._scans:
-            for piece in scan.chains:
-                if piece.id == binding.id:
-                    with contextlib.suppress(UnfitError):
+        for _ in range(_LOOKS):
+            fits = True
+            for look in self.looks:
+                for piece in look.scan.chains:
+                    if piece.id != binding.id:
+                        continue
+                    try:
                         start = first_missing(piece, binding, rows)
-                        if start < piece.stop:
-                            return Tail(scan, piece, start)
+                    except UnfitError:
+                        fits = False
+                        continue
+                    if start < piece.stop:
+                        return Tail(look, piece, start)
+            if fits:
+                break
+            # What the file has had for a moment only may be written over while it is looked at.
+            self._look()
         return None

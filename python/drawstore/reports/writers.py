@@ -6,7 +6,6 @@ Where processes mark what they write, the marks are read: locks, the files that 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import socket
@@ -14,7 +13,7 @@ import struct
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from drawstore._core import JournalScan, crc32c, is_locked, lock_file_holder, run_folder
+from drawstore._core import crc32c, is_locked, lock_file_holder, run_folder
 from drawstore.backends.clickhouse import ClickHouseBackend
 from drawstore.fileio import open_binary, read_padded
 from drawstore.holder import Holder, holder_at
@@ -203,18 +202,14 @@ def _synced_rows(file: str) -> int | None:
 def _of_file(path: str, run: Run, kind: str) -> Marks:
     from drawstore.hdf5.binding import Binding, signed_by
     from drawstore.hdf5.elsewhere import lost
-    from drawstore.hdf5.journal import Tails, journals_of
+    from drawstore.hdf5.journal import Tails
     from drawstore.hdf5.store_file import store_file
 
-    holder, scans = holder_of_file(path), []
-    far = lost(path)
-    for journal in journals_of(path):
-        with contextlib.suppress(FileNotFoundError):
-            scans.append(JournalScan(journal))
-    named = {piece.id for scan in scans for piece in scan.chains}
+    holder, far = holder_of_file(path), lost(path)
     bound, waiting, writers = {}, {}, {}
     with store_file(path).reading() as file:
         tails = Tails(path)
+        named = {piece.id for look in tails.looks for piece in look.scan.chains}
         for number, (group, rows) in _groups(file, path, run, kind).items():
             if (binding := Binding.of(group)) is not None:
                 bound[number] = binding.id
@@ -229,7 +224,7 @@ def _of_file(path: str, run: Run, kind: str) -> Marks:
     if holder is not None and holder.holds:
         state = RUNNING
     else:
-        state = LEFT if holder or scans or far else ENDED
+        state = LEFT if holder or tails.looks or far else ENDED
     chains = {n: state if n in written else ENDED for n in bound}
     if holder is not None:
         for n in written:
