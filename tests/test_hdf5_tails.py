@@ -60,7 +60,7 @@ def test_rows_are_found_where_those_of_the_file_were_written_over_since_the_look
         chain.release(rows)
         append_rows(chain, 300, 700)
         tail = tails.of(group, rows)
-        assert tail is not None and tail.start == rows
+        assert tail.start == rows
         check_rows(tail.load(META, 0, rows, tail.stop), rows, tail.stop, first=rows)
         journal.close(remove=True)
 

@@ -99,6 +99,29 @@ def test_new_draws_are_all_that_is_read():
     assert reader.n_read == 100 * (100 + 1) + 1
 
 
+def test_many_draws_behind_few_are_read_once():
+    draws = autoregressive((20_000, 6, 3), 0.97)
+    reader = Reader(draws)
+    running = RunningTime(reader)
+    running.tau(2)
+    reader.n_read = 0
+    for n in (18_000, 18_100, 18_171):
+        assert_same(running.tau(n), draws[:n])
+    assert reader.n_read == 1 + 18_000 + 101 + 72  # the first one says how large they are
+
+
+def test_draws_are_read_once_where_their_window_outgrows_the_sums():
+    parts = [autoregressive((n, 4, 2), a, n) for n, a in ((3000, 0), (20_000, 0.99))]
+    draws = np.concatenate(parts)
+    reader = Reader(draws)
+    running = RunningTime(reader)
+    for n in (1000, 2000, 3000, 12_000):
+        assert_same(running.tau(n), draws[:n])
+    reader.n_read = 0
+    assert_same(running.tau(13_000), draws[:13_000])
+    assert reader.n_read == 1001
+
+
 def test_once_is_as_it_is_today():
     draws = autoregressive((5000, 3, 2))
     reader = Reader(draws)

@@ -22,6 +22,7 @@ __all__ = ["RunningTime"]
 _FEWEST_LAGS = 64
 _MARGIN = 1.5  # what windows may grow before the sums have to be made anew
 _LEAST_STEPS = 4  # for each lag that is kept; a shorter chain is as fast done as a whole
+_MOST_GROWTH = 4  # of draws whose window says which sums more of them need
 _MOST_BYTES = 2**28  # of sums
 _FEW_BYTES = 2**24  # of sums, which may be more than the draws themselves
 _BLOCK_BYTES = 2**24  # of draws that are read at a time
@@ -31,10 +32,11 @@ _LARGE_ROW = 2**14  # bytes; whoever has larger draws has few of them
 class RunningTime:
     """Integrated autocorrelation times of draws that grow: asking again costs the new draws only.
 
-    The first time, and as long as there are few draws for such windows, all are read. Later those
-    that came since, and the one before them: where that is not what it was, all begins anew. That
-    is all that is noticed of draws that change. They are read again where a window outgrows the
-    lags that are kept: a number of times that grows as the logarithm of the window.
+    The first time, and as long as there are few draws for such windows, or many more than the last
+    time, all are read. Later those that came since, and the one before them: where that is not what
+    it was, all begins anew. That is all that is noticed of draws that change. All are read again
+    where a window outgrows the lags that are kept: a number of times that grows as the logarithm of
+    the window.
 
     Any thread may ask.
 
@@ -104,15 +106,15 @@ class RunningTime:
         self._n_steps = 0  # that were last read as a whole
 
     def _tau(self, n_steps: int, c: float, threads: int) -> NDArray[np.float64]:
-        if self._sums is None:
+        if self._sums is None and n_steps <= _MOST_GROWTH * self._n_steps:
             self._begin(n_steps)
-        n_lags = 0
+        n_lags, grows = 0, self._n_steps > 0
         if self._sums is not None:
             if self._catch_up(self._sums, n_steps, threads):
                 tau = self._sums.integrated_time(c)
                 if tau is not None:
                     return tau
-                n_lags = 2 * self._sums.n_lags
+                n_lags, grows = 2 * self._sums.n_lags, True
             self._forget()
         if n_steps * self._row_bytes(n_steps) > self._most_bytes:
             tau = self._in_blocks(n_steps, c, threads, n_lags)
@@ -122,6 +124,13 @@ class RunningTime:
         tau = _core.integrated_time(draws, c, threads=threads)
         self._like = np.empty((0, *draws.shape[1:]), draws.dtype)
         self._n_lags = max(n_lags, _lags_for(tau, c))
+        if grows:
+            self._begin(n_steps)
+        if self._sums is not None:
+            self._sums.append(draws, threads=threads)
+            self._last = draws[-1].tobytes()
+            if self._sums.integrated_time(c) is None:  # there is no such window
+                self._sums = None
         self._n_steps = n_steps
         return tau
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from dataclasses import replace
 from typing import Any
 
 import h5py
@@ -12,10 +13,18 @@ from numpy.typing import NDArray
 from drawstore import drain
 from drawstore.ensemble.blobs import layout_of
 from drawstore.hdf5.binding import Binding
-from drawstore.hdf5.emcee_layout import Stored, declare_blobs, emcee_group, fit_blobs
+from drawstore.hdf5.emcee_layout import (
+    Stored,
+    accepted_in,
+    declare_blobs,
+    emcee_group,
+    fit_blobs,
+    random_state_in,
+)
 from drawstore.hdf5.errors import locked
 from drawstore.hdf5.store_file import PATIENCE, StoreFile, store_file
 
+from .begun import Begun
 from .options import Options
 from .writer import Run
 
@@ -53,8 +62,7 @@ def start_run(path: str, name: str, blobs: NDArray[Any] | None, options: Options
             run.discard()  # nothing was saved yet
         file.acquire(journal=options.journal.path)
         try:
-            stored, binding = _begin(file, name, blobs, options)
-            run = Run(file, name, stored, binding, options, _forget)
+            run = Run(file, name, _begin(file, name, blobs, options), options, _forget)
         except BaseException:
             file.release()
             raise
@@ -63,35 +71,35 @@ def start_run(path: str, name: str, blobs: NDArray[Any] | None, options: Options
         return run
 
 
-def _begin(
-    file: StoreFile, name: str, blobs: NDArray[Any] | None, options: Options
-) -> tuple[Stored, Binding]:
+def _begin(file: StoreFile, name: str, blobs: NDArray[Any] | None, options: Options) -> Begun:
     """Have the group say which steps will come, before any does; gives what it says."""
 
-    def look(opened: h5py.File) -> tuple[Stored, Binding | None, bool]:
+    def look(opened: h5py.File) -> tuple[Begun, bool]:
         group = emcee_group(opened, name, file.path)
-        stored = Stored.of(group)
-        return stored, Binding.of(group), fit_blobs(stored.blobs, stored.iteration, blobs)
+        begun = Begun(
+            Stored.of(group), accepted_in(group), random_state_in(group), Binding.of(group)
+        )
+        return begun, fit_blobs(begun.stored.blobs, begun.stored.iteration, blobs)
 
     with file.reading() as opened:
-        stored, binding, fits = look(opened)
+        begun, fits = look(opened)
 
     def begin(opened: h5py.File) -> None:
-        nonlocal stored, binding
+        nonlocal begun
         group = emcee_group(opened, name, file.path)
-        stored, _, fits = look(opened)
+        begun, fits = look(opened)
         if not fits:
             layout = None if blobs is None else layout_of(blobs)
             declare_blobs(group, layout, options.compression, options.compression_opts)
-            stored = Stored.of(group)
-        binding = Binding.begin(group, stored.iteration)
+            begun = replace(begun, stored=Stored.of(group))
+        begun = replace(begun, binding=Binding.begin(group, begun.stored.iteration))
 
     # Other programs may have a file open that needs no change.
-    is_ready = fits and binding is not None and binding.rows == stored.iteration
+    binding = begun.binding
+    is_ready = fits and binding is not None and binding.rows == begun.stored.iteration
     if not is_ready and not file.update(begin, timeout=PATIENCE):
         raise locked(file.path, PATIENCE)
-    assert binding is not None
-    return stored, binding
+    return begun
 
 
 def _forget(run: Run) -> None:

@@ -53,7 +53,7 @@ def rows_at_once(row_bytes: int, stored: Stored, blobs: BlobLayout | None, max_b
     max_buffer : int
         Bytes that may wait.
     """
-    in_file = max(1, row_bytes - RANDOM_STATE.itemsize - stored.accepted.nbytes)
+    in_file = max(1, row_bytes - RANDOM_STATE.itemsize - 8 * stored.nwalkers)  # accepted
     most = min(2 * BLOCK_BYTES, max_buffer // 4)
     rows = max(1, min(BLOCK_BYTES // in_file, most // row_bytes))
     has_texts = blobs is not None and blobs.dtype.hasobject

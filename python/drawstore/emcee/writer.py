@@ -22,10 +22,9 @@ from drawstore.backends.core import core_meta
 from drawstore.ensemble.random_states import state_at
 from drawstore.ensemble.stored import StoredSteps, own
 from drawstore.hdf5.attributes import read
-from drawstore.hdf5.binding import Binding, sign
+from drawstore.hdf5.binding import sign
 from drawstore.hdf5.delivery import FileDelivery
 from drawstore.hdf5.emcee_layout import (
-    Stored,
     append_steps,
     emcee_group,
     keys_of,
@@ -36,6 +35,7 @@ from drawstore.hdf5.emcee_layout import (
 )
 from drawstore.hdf5.store_file import StoreFile
 
+from .begun import Begun
 from .options import Options, rows_at_once
 from .recording import recorder_for
 
@@ -63,10 +63,8 @@ class Run(FileDelivery):
         Which the run owns until it is finished.
     name : str
         Of the group.
-    stored : Stored
-        What the group holds already.
-    binding : Binding
-        Of the group.
+    begun : Begun
+        What the group holds already, bound.
     options : Options
     forget : callable
         Called with the run when it is finished.
@@ -78,13 +76,14 @@ class Run(FileDelivery):
         self,
         file: StoreFile,
         name: str,
-        stored: Stored,
-        binding: Binding,
+        begun: Begun,
         options: Options,
         forget: Callable[[Run], None],
     ) -> None:
         super().__init__(file, options.journal)
         self.name = name
+        stored, binding = begun.stored, begun.binding
+        assert binding is not None
         self.stored = stored
         self.blobs = stored.blobs
         self.handles: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -97,9 +96,9 @@ class Run(FileDelivery):
         self._chain = self._journal.begin_chain(
             binding.id, name, core_meta(steps_meta(stored)), 0, binding.rows, binding.sum
         )
-        accepted = np.array(stored.accepted, dtype=np.float64)
+        accepted = np.array(begun.accepted, dtype=np.float64)
         self._recorder = recorder_for(self._chain, self.blobs, accepted)
-        self._recorder.random_state = stored.random_state
+        self._recorder.random_state = begun.random_state
         self._recorder.notify_at = 0
         self._other_states: dict[int, Any] = {}
         self.record = self._recorder.save_step

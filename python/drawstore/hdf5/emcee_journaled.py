@@ -14,8 +14,10 @@ from drawstore.ensemble.stored import StoredSteps, own
 
 from .emcee_layout import (
     Stored,
+    accepted_in,
     append_steps,
     keys_of,
+    random_state_in,
     read_steps,
     split_rows,
     steps_meta,
@@ -75,8 +77,8 @@ def stored_steps(group: h5py.Group, tail: Tail | None) -> StoredSteps:
             stored.iteration,
             stored.blobs,
             functools.partial(read_steps, group),
-            lambda: stored.accepted,
-            lambda: stored.random_state,
+            functools.partial(accepted_in, group),
+            functools.partial(random_state_in, group),
         )
     meta, stop = steps_meta(stored), tail.stop
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any, Protocol
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Stored",
+    "accepted_in",
     "append_steps",
     "create_group",
     "declare_blobs",
@@ -33,6 +35,7 @@ __all__ = [
     "fit_blobs",
     "holds_only",
     "keys_of",
+    "random_state_in",
     "read_steps",
     "split_rows",
     "steps_meta",
@@ -50,7 +53,7 @@ _DICTS = "drawstore_dicts"
 
 @dataclass(frozen=True)
 class Stored:
-    """What a group says of the run in it.
+    """What a group says of the steps in it.
 
     Attributes
     ----------
@@ -60,10 +63,6 @@ class Stored:
         Of the chain.
     blobs : BlobLayout or None
         As read back, not as they lie in the file.
-    accepted : ndarray, shape (nwalkers,)
-        Accepted steps of each walker.
-    random_state : list or None
-        After the last step.
     """
 
     nwalkers: int
@@ -71,23 +70,30 @@ class Stored:
     iteration: int
     dtype: np.dtype[Any]
     blobs: BlobLayout | None
-    accepted: NDArray[Any]
-    random_state: list[Any] | None
 
     @classmethod
     def of(cls, group: h5py.Group) -> Stored:
         """Read it from a group."""
         attrs = group.attrs
-        state = [attrs[key] for key in sorted(attrs) if key.startswith(_STATE)]
         return cls(
             nwalkers=int(attrs["nwalkers"]),
             ndim=int(attrs["ndim"]),
             iteration=int(attrs["iteration"]),
             dtype=group["chain"].dtype,
             blobs=_layout_in(group["blobs"]) if attrs["has_blobs"] else None,
-            accepted=group["accepted"][...],
-            random_state=state or None,
         )
+
+
+def accepted_in(group: h5py.Group) -> NDArray[Any]:
+    """Give the accepted steps of each walker of a group, shape (nwalkers,)."""
+    accepted: NDArray[Any] = group["accepted"][...]
+    return accepted
+
+
+def random_state_in(group: h5py.Group) -> list[Any] | None:
+    """Give the state of the random numbers after the last step of a group, if that has one."""
+    attrs = group.attrs
+    return [attrs[key] for key in sorted(attrs) if key.startswith(_STATE)] or None
 
 
 def emcee_group(file: h5py.File, name: str, path: str | None = None) -> h5py.Group:
@@ -268,14 +274,18 @@ def read_steps(group: h5py.Group, key: str, rows: range) -> NDArray[Any]:
 
 
 def steps_meta(stored: Stored) -> RunMeta:
-    """Describe the steps of a run as rows that are on their way into its group."""
-    walkers, ndim = stored.nwalkers, stored.ndim
+    """Describe the steps of a run as rows on their way into its group; it is not to be changed."""
+    return _steps_meta(stored.nwalkers, stored.ndim, stored.dtype, stored.blobs)
+
+
+@functools.lru_cache(maxsize=64)
+def _steps_meta(walkers: int, ndim: int, dtype: np.dtype[Any], blobs: BlobLayout | None) -> RunMeta:
     variables: dict[str, VariableSpec] = {
-        "chain": (stored.dtype, (walkers, ndim)),
-        "log_prob": (stored.dtype, (walkers,)),
+        "chain": (dtype, (walkers, ndim)),
+        "log_prob": (dtype, (walkers,)),
     }
-    if stored.blobs is not None:
-        variables |= columns_of(stored.blobs, walkers)
+    if blobs is not None:
+        variables |= columns_of(blobs, walkers)
     stats: dict[str, VariableSpec] = {
         "accepted": (np.float64, (walkers,)),
         "random_state": (RANDOM_STATE, ()),
