@@ -11,6 +11,8 @@ from .options import where_argument
 
 __all__ = ["command"]
 
+_NICENESS = 10  # where all cores are busy, a page is still made within seconds
+
 
 @click.command
 @where_argument
@@ -50,9 +52,14 @@ def command(
     from drawstore.dashboard import serve
     from drawstore.dashboard.threads import Crew
 
-    if hasattr(os, "nice"):
-        os.nice(5)  # where all cores are busy, whoever samples goes first
     with contextlib.suppress(KeyboardInterrupt):  # that is how one ends it
-        serve(where, port=port, address=address, token=token, open_browser=open_browser)
+        serve(
+            where,
+            port=port,
+            address=address,
+            token=token,
+            open_browser=open_browser,
+            niceness=_NICENESS,
+        )
     if Crew.is_left():  # a database does not answer
         os._exit(0)

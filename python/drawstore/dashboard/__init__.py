@@ -15,6 +15,7 @@ def serve(
     address: str = "127.0.0.1",
     token: str | None = None,
     open_browser: bool = False,
+    niceness: int = 0,
 ) -> None:
     """Show the runs of a place in a browser, until Ctrl-C is pressed.
 
@@ -31,6 +32,9 @@ def serve(
         What a browser has to know, by ``?token=`` in the address; "" makes one.
     open_browser : bool
         Whether to open the page.
+    niceness : int
+        By so much others go first, once it has begun: whoever samples on the same cores. Nothing on
+        systems that do not know it.
 
     Raises
     ------
@@ -40,7 +44,7 @@ def serve(
         Where the port is taken, or the address is not that of this machine.
     """
     try:
-        import bokeh  # noqa: F401
+        import bokeh.plotting  # noqa: F401 - the first page would wait for it
         import tornado  # noqa: F401
     except ImportError as error:
         raise ImportError(
@@ -52,4 +56,6 @@ def serve(
     print(f"{server.url}  (Ctrl-C ends it)", flush=True)
     if open_browser:
         webbrowser.open(server.url)
+    if hasattr(os, "nice"):
+        os.nice(niceness)
     server.run()
