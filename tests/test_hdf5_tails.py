@@ -7,8 +7,9 @@ import pytest
 import drawstore
 import journals
 from drawstore._core import Journal, JournalScan
+from drawstore.delivery.look import Look
 from drawstore.hdf5.binding import Binding
-from drawstore.hdf5.journal import Look, Tails, journal_path
+from drawstore.hdf5.journal import Tails, journal_path
 from drawstore.meta import make_meta
 from hdf_journals import journal_of, left_behind
 from hdf_runs import check

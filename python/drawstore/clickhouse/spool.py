@@ -14,6 +14,7 @@ from drawstore.backends.core import core_meta
 from drawstore.delivery import journals
 from drawstore.delivery.delivery import BLOCK_BYTES
 from drawstore.delivery.journals import JournalOptions, UnfitError, first_missing
+from drawstore.delivery.look import Look
 
 from .draws import DrawsTable
 from .runs import Runs
@@ -103,7 +104,7 @@ class Spool:
     def waiting(self, path: str) -> int:
         """Count the draws in a journal that the server lacks, and would take."""
         n = 0
-        for piece in JournalScan(path).chains:
+        for piece in Look(path).scan.chains:
             with contextlib.suppress(UnfitError):
                 n += piece.stop - self._find(piece)[2]
         return n

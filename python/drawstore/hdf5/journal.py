@@ -13,8 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections import OrderedDict
-from typing import TYPE_CHECKING, ClassVar, Literal, TypeGuard
+from typing import TYPE_CHECKING, Literal, TypeGuard
 
 import h5py
 
@@ -22,6 +21,7 @@ from drawstore._core import Journal, JournalScan
 from drawstore.backends.core import core_meta
 from drawstore.delivery import journals
 from drawstore.delivery.journals import JournalOptions, UnfitError
+from drawstore.delivery.look import Look
 
 from .binding import Binding
 from .elsewhere import forget, note, noted
@@ -204,39 +204,6 @@ class Tail:
         except (RuntimeError, ValueError):
             self._look.forget()  # the next one reads all again, and says what is damaged
             raise
-
-
-class Look:
-    """What a journal holds now, which another process may be writing.
-
-    What an earlier look of this process has read is not read again, so that who looks often does
-    not pay for all that waits.
-
-    Parameters
-    ----------
-    path : str
-        Of the journal.
-
-    Raises
-    ------
-    OSError
-        Where it cannot be read.
-    """
-
-    _MOST = 64  # journals of which something is known
-    _known: ClassVar[OrderedDict[str, JournalScan.Known]] = OrderedDict()
-
-    def __init__(self, path: str) -> None:
-        self._path = path
-        known = self._known
-        self.scan = JournalScan(path, known.pop(path, None))
-        known[path] = self.scan.known
-        while len(known) > self._MOST:
-            known.popitem(last=False)
-
-    def forget(self) -> None:
-        """Have the next look read all."""
-        self._known.pop(self._path, None)
 
 
 class Tails:
