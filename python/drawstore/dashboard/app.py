@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -63,10 +62,6 @@ class App:
         self._pool = Threads(_THREADS, self._crew)
         self._shared: Shared[Look] = Shared(lambda: look(self._watcher), self._pool)
         self._rooms = Rooms()
-
-    def prepare(self) -> None:
-        """Do beforehand what the first page would wait for."""
-        self._pool.submit(import_module, "bokeh.plotting")
 
     def close(self) -> None:
         """Let go of all, and wait a moment for what is being done."""

@@ -115,7 +115,6 @@ class Server:
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._runs.set()
-        self._app.prepare()
         access = Access(self._address, self.token)
         application = tornado.web.Application(
             routes(self._app, access),
