@@ -76,10 +76,10 @@ def test_rows_that_do_not_follow_those_of_a_group_are_not_found(path, group, cha
 
 
 def test_a_journal_that_is_another_one_by_now_is_read_anew(path, group):
-    for rows in (90, 30):
+    for rows, meta in ((90, journals.META), (30, journals.RAGGED_META), (60, journals.META)):
         journal = Journal(journal_path(path))
-        chain = journal.begin_chain(ID, "chain", journals.META, 0, 0, 0)
-        append_rows(chain, 0, rows)
+        chain = journal.begin_chain(ID, "chain", meta, 0, 0, 0)
+        append_rows(chain, 0, rows, meta)
         has(group, chain, 10)
         assert Tails(path).of(group, 10).stop == rows
         journal.close(remove=True)

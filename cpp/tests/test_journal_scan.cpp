@@ -109,7 +109,7 @@ TEST_CASE("what is known of another journal does no harm") {
     const Folder folder;
     Journal one(folder / "one", {small, TailStore::Auto, 0});
     Journal other(folder / "other", {small, TailStore::Auto, 0});
-    const auto chain = begin(one, false);
+    const auto chain = begin(one, true);  // whose rows end elsewhere
     const auto longer = begin(other, false);
     append_to(*chain, 3);
     append_to(*longer, 9);

@@ -236,21 +236,26 @@ class Tails:
         binding = Binding.of(group)
         if binding is None:
             return None
-        for _ in range(_LOOKS):
-            fits = True
-            for look in self.looks:
-                for piece in look.scan.chains:
-                    if piece.id != binding.id:
-                        continue
-                    try:
-                        start = first_missing(piece, binding, rows)
-                    except UnfitError:
-                        fits = False
-                        continue
+        for n_before in range(_LOOKS):
+            if n_before:
+                # What the file has had for a moment only may be written over during a look.
+                self._look()
+            with contextlib.suppress(UnfitError):
+                return self._find(binding, rows)
+        return None
+
+    def _find(self, binding: Binding, rows: int) -> Tail | None:
+        """Find them as of the last look; raises UnfitError where only others are there."""
+        unfit = None
+        for look in self.looks:
+            for piece in (piece for piece in look.scan.chains if piece.id == binding.id):
+                try:
+                    start = first_missing(piece, binding, rows)
+                except UnfitError as error:
+                    unfit = error
+                else:
                     if start < piece.stop:
                         return Tail(look, piece, start)
-            if fits:
-                break
-            # What the file has had for a moment only may be written over while it is looked at.
-            self._look()
+        if unfit is not None:
+            raise unfit
         return None
